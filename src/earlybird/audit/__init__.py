@@ -1,0 +1,1 @@
+"""What happened, to what, by whom; the only mover of states; findings."""

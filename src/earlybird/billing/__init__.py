@@ -1,0 +1,1 @@
+"""Charges, adjustments, invoices, payments: the money side of what was delivered."""

@@ -1,0 +1,1 @@
+"""What is sold: products, units and packs, versioned prices, dated tax rates."""

@@ -1,0 +1,108 @@
+"""What every command shares: the database, who is asking, how answers and failures are shown."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import orjson
+import typer
+from rich.console import Console
+
+from earlybird import schema
+from earlybird.infra import db
+from earlybird.infra.embedded import Embedded, EmbeddedFailure
+from earlybird.infra.settings import Settings
+from earlybird.kernel.ctx import Actor, Ctx
+from earlybird.kernel.errors import Failure, Unavailable
+
+OK, REFUSED, USAGE, ENVIRONMENT = 0, 1, 2, 3
+"""Exit codes: done · refused or found wrong · wrong usage or unreadable input · no database, no disk."""
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        envvar="EARLYBIRD_DATA_DIR",
+        help="Folder of the embedded database (unless EARLYBIRD_DATABASE_URL names a server).",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON on standard output.")]
+
+console = Console(stderr=True)
+"""Progress and messages; answers go to standard output."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer."""
+
+
+def settings(data_dir: Path | None = None) -> Settings:
+    """Read the settings, the command's --data-dir first."""
+    return Settings(data_dir=data_dir) if data_dir else Settings()
+
+
+@contextlib.contextmanager
+def database(data_dir: Path | None) -> Iterator[Any]:
+    """Yield an engine on the migrated database; start and stop the embedded one around it if need be."""
+    found = settings(data_dir)
+    with contextlib.ExitStack() as stack:
+        if found.database_url:
+            url = found.database_url
+        else:
+            embedded = Embedded(found.data_dir)
+            stack.enter_context(embedded.running())
+            url = embedded.url("earlybird")
+        engine = db.connect(url)
+        stack.callback(engine.dispose)
+        schema.upgrade(engine)
+        yield engine
+
+
+def context(via: str = "cli") -> Ctx:
+    """Return who asks (the operating system's user, as admin) and when (the clock, or EARLYBIRD_NOW)."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"uid {os.getuid()}"
+    now = Settings().now or datetime.now(UTC)
+    return Ctx(actor=Actor(kind="cli", name=name, role="admin"), now=now, via=via)
+
+
+def answer(facts: Any) -> None:
+    """Print one JSON value on standard output."""
+    sys.stdout.buffer.write(
+        orjson.dumps(facts, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS) + b"\n"
+    )
+    sys.stdout.flush()
+
+
+def stop(message: str, code: int = REFUSED) -> NoReturn:
+    """Say why and leave."""
+    console.print(f"[bold red]✗[/] {message}", highlight=False, markup=True, soft_wrap=True)
+    raise SystemExit(code)
+
+
+@contextlib.contextmanager
+def failures_shown() -> Iterator[None]:
+    """Turn failures into one clear line and the documented exit code."""
+    import sqlalchemy.exc as sa
+
+    try:
+        yield
+    except (Unavailable, EmbeddedFailure) as failure:
+        stop(str(failure), ENVIRONMENT)
+    except Failure as failure:
+        stop(str(failure), REFUSED)
+    except sa.OperationalError as failure:
+        stop(f"The database does not answer: {failure.orig}", ENVIRONMENT)
+    except OSError as failure:
+        stop(str(failure), ENVIRONMENT)
+    except KeyboardInterrupt:
+        stop("Interrupted; what was finished stands, run the command again to go on.", 130)

@@ -1,0 +1,1 @@
+"""Households and businesses, and where they live."""

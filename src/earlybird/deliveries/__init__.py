@@ -1,0 +1,1 @@
+"""The plan and the door: planned stops and what happened there."""

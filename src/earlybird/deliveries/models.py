@@ -1,0 +1,169 @@
+"""Planned stops, what happened at the door (append-only), and legacy deliveries nobody can prove."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, SmallInteger, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from earlybird.deliveries.states import DeliveryState, EventKind, Via
+from earlybird.infra.db import Instant, Key, Now, Quantity, Table, one_of, ref
+from earlybird.territory.states import Shift
+
+
+class Delivery(Table):
+    """A planned stop for one order: attempt n. Every delivery names its order."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("order_id", "attempt"),
+        CheckConstraint("attempt >= 1", name="attempt"),
+        Index("deliveries_round_idx", "planned_on", "driver_id", "shift"),
+        one_of("state", DeliveryState),
+        one_of("shift", Shift),
+    )
+
+    id: Mapped[Key]
+    order_id: Mapped[UUID] = ref("orders.id", index=False)
+    customer_id: Mapped[UUID] = mapped_column(index=True)
+    planned_on: Mapped[date]
+    shift: Mapped[str | None]
+    driver_id: Mapped[UUID | None] = ref("users.id", index=False)
+    attempt: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    state: Mapped[str] = mapped_column(Text, server_default=DeliveryState.planned)
+    state_at: Mapped[Now]
+
+
+class DeliveryLine(Table):
+    """What is to be handed over at a stop, and how much was: the sum of its events."""
+
+    __tablename__ = "delivery_lines"
+    __table_args__ = (
+        UniqueConstraint("delivery_id", "order_line_id"),
+        CheckConstraint("ordered_quantity >= 0", name="ordered_quantity"),
+        CheckConstraint(
+            "delivered_quantity >= 0 AND delivered_quantity <= ordered_quantity", name="delivered_quantity"
+        ),
+    )
+
+    id: Mapped[Key]
+    delivery_id: Mapped[UUID] = ref("deliveries.id", index=False)
+    order_line_id: Mapped[UUID] = ref("order_lines.id")
+    customer_id: Mapped[UUID]
+    service_on: Mapped[date]
+    ordered_quantity: Mapped[Quantity]
+    delivered_quantity: Mapped[Quantity] = mapped_column(server_default="0")
+
+
+class DeliveryEvent(Table):
+    """One confirmation, correction or return, as somebody sent it. `client_id` makes repeats harmless."""
+
+    __tablename__ = "delivery_events"
+    __table_args__ = (one_of("kind", EventKind), one_of("via", Via))
+
+    id: Mapped[Key]
+    client_id: Mapped[str] = mapped_column(Text, unique=True)
+    delivery_id: Mapped[UUID] = ref("deliveries.id")
+    customer_id: Mapped[UUID]
+    service_on: Mapped[date]
+    kind: Mapped[str]
+    device: Mapped[str | None]
+    device_seq: Mapped[int | None] = mapped_column(Integer)
+    device_at: Mapped[Instant]
+    received_at: Mapped[Instant]
+    actor_kind: Mapped[str]
+    actor_id: Mapped[UUID | None]
+    actor_name: Mapped[str]
+    authority: Mapped[int] = mapped_column(SmallInteger)
+    via: Mapped[str]
+    address: Mapped[str | None]
+    place: Mapped[dict[str, Any] | None]
+    reason: Mapped[str | None]
+    told: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+
+
+class DeliveryEventLine(Table):
+    """By how much one event changed one line; the deltas of a line sum to its delivered quantity."""
+
+    __tablename__ = "delivery_event_lines"
+    __table_args__ = (
+        UniqueConstraint("delivery_line_id", "revision"),
+        CheckConstraint("revision >= 1", name="revision"),
+    )
+
+    id: Mapped[Key]
+    event_id: Mapped[UUID] = ref("delivery_events.id")
+    delivery_line_id: Mapped[UUID] = ref("delivery_lines.id", index=False)
+    customer_id: Mapped[UUID]
+    service_on: Mapped[date]
+    revision: Mapped[int] = mapped_column(SmallInteger)
+    delta_quantity: Mapped[Quantity]
+    reason: Mapped[str | None]
+
+
+class DeliveryRejection(Table):
+    """A confirmation that was refused, kept as it came, with the rule it broke."""
+
+    __tablename__ = "delivery_rejections"
+
+    id: Mapped[Key]
+    client_id: Mapped[str | None] = mapped_column(Text, index=True)
+    body: Mapped[str]
+    field: Mapped[str | None]
+    rule: Mapped[str]
+    digest: Mapped[str] = mapped_column(Text, unique=True)
+    received_at: Mapped[Instant]
+    resolved_at: Mapped[datetime | None]
+
+
+class ContainerMovement(Table):
+    """Empties and crates given (+) and taken back (-)."""
+
+    __tablename__ = "container_movements"
+
+    id: Mapped[Key]
+    customer_id: Mapped[UUID] = ref("customers.id")
+    container: Mapped[str]
+    quantity: Mapped[int]
+    event_id: Mapped[UUID | None] = ref("delivery_events.id")
+    moved_on: Mapped[date]
+
+
+class LegacyDelivery(Table):
+    """A delivery row of a legacy system: a fact. `delivery_id`s hang on it once orders are proven.
+
+    What it covers: `verdict` says how the evidence decided (linked, ambiguous, contradictory,
+    superseded, not_delivered, unattributable); unattributable ones are the work list, never charged.
+    """
+
+    __tablename__ = "legacy_deliveries"
+    __table_args__ = (
+        UniqueConstraint("source", "collection", "key"),
+        Index("legacy_deliveries_customer_id_service_on_idx", "customer_id", "service_on"),
+        Index("legacy_deliveries_user_id_idx", "user_id", postgresql_where="user_id IS NOT NULL"),
+    )
+
+    id: Mapped[Key]
+    source: Mapped[str]
+    collection: Mapped[str]
+    key: Mapped[str]
+    customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id"))
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id"))
+    customer_key: Mapped[str | None]
+    order_key: Mapped[str | None]
+    driver_key: Mapped[str | None]
+    driver_id: Mapped[UUID | None]
+    service_on: Mapped[date | None]
+    status: Mapped[str | None]
+    told_at: Mapped[datetime | None]
+    method: Mapped[str | None]
+    products: Mapped[list[Any] | None] = mapped_column(JSONB)
+    facts: Mapped[dict[str, Any] | None]
+    verdict: Mapped[str] = mapped_column(Text, server_default="unattributable")
+    order_id: Mapped[UUID | None] = mapped_column()
+    candidates: Mapped[list[Any] | None] = mapped_column(JSONB)
+    made_at: Mapped[Now]

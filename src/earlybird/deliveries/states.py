@@ -1,0 +1,65 @@
+"""The lifecycle of a planned stop, the kinds of door event and who wins when they disagree."""
+
+from enum import IntEnum, StrEnum
+
+from earlybird.kernel.states import Machine
+
+
+class DeliveryState(StrEnum):
+    """Where a stop stands."""
+
+    planned = "planned"
+    out = "out"
+    delivered = "delivered"
+    partially_delivered = "partially_delivered"
+    not_delivered = "not_delivered"
+    cancelled = "cancelled"
+
+
+class EventKind(StrEnum):
+    """What was said at the door, or later about it."""
+
+    confirm = "confirm"
+    correct = "correct"
+    return_ = "return"
+
+
+class Via(StrEnum):
+    """Through which entrance a confirmation came."""
+
+    driver_app = "driver_app"
+    link = "link"
+    console = "console"
+    api = "api"
+    file = "file"
+    import_ = "import"
+
+
+class Authority(IntEnum):
+    """Whose word counts more when confirmations disagree: the higher."""
+
+    link = 1
+    substitute = 2
+    driver = 3
+    staff = 4
+
+
+S = DeliveryState
+
+MACHINE = Machine(
+    name="delivery",
+    start=S.planned,
+    moves={
+        "send_out": (frozenset({S.planned}), S.out),
+        "deliver": (
+            frozenset({S.planned, S.out, S.not_delivered, S.partially_delivered}),
+            S.delivered,
+        ),
+        "deliver_partly": (
+            frozenset({S.planned, S.out, S.not_delivered, S.delivered}),
+            S.partially_delivered,
+        ),
+        "fail": (frozenset({S.planned, S.out, S.delivered, S.partially_delivered}), S.not_delivered),
+        "cancel": (frozenset({S.planned}), S.cancelled),
+    },
+)

@@ -1,0 +1,1 @@
+"""Goods on the way between merchant, warehouse and customer."""

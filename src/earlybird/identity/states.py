@@ -1,0 +1,44 @@
+"""Roles, and the lifecycle of a login."""
+
+from enum import StrEnum
+
+from earlybird.kernel.states import Machine
+
+
+class Role(StrEnum):
+    """What somebody may be; a person may hold several by membership."""
+
+    admin = "admin"
+    support = "support"
+    customer = "customer"
+    driver = "driver"
+    merchant = "merchant"
+    warehouse = "warehouse"
+    marketing = "marketing"
+    supplier = "supplier"
+
+
+class UserState(StrEnum):
+    """Where a login stands; `uninvited` has never been sent a message."""
+
+    uninvited = "uninvited"
+    invited = "invited"
+    active = "active"
+    disabled = "disabled"
+
+
+MACHINE = Machine(
+    name="user",
+    start=UserState.uninvited,
+    moves={
+        "invite": (frozenset({UserState.uninvited, UserState.invited}), UserState.invited),
+        "activate": (
+            frozenset({UserState.uninvited, UserState.invited, UserState.disabled}),
+            UserState.active,
+        ),
+        "disable": (
+            frozenset({UserState.uninvited, UserState.invited, UserState.active}),
+            UserState.disabled,
+        ),
+    },
+)

@@ -1,0 +1,1 @@
+"""Other people's data into ours; one folder per source."""

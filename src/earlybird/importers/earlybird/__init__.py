@@ -1,0 +1,1 @@
+"""Take over an EarlyBird business from its mongoexport."""

@@ -1,0 +1,1 @@
+"""The machines: database, settings, web plumbing. No business words here."""

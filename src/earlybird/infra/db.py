@@ -1,0 +1,117 @@
+"""The database: the table base with its naming rules, and the only place that commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+import psycopg
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Date,
+    DateTime,
+    Engine,
+    ForeignKey,
+    MetaData,
+    Numeric,
+    Text,
+    Uuid,
+    create_engine,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+NAMES = {
+    "pk": "%(table_name)s_pkey",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+    "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+    "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+}
+
+Key = Annotated[UUID, mapped_column(Uuid, primary_key=True, server_default=text("new_id()"))]
+"""A UUIDv7 primary key made by the database when the caller brings none."""
+
+Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+Now = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=text("now()"))]
+Minor = Annotated[int, mapped_column(BigInteger)]
+Quantity = Annotated[Decimal, mapped_column(Numeric(14, 3))]
+UnitPrice = Annotated[Decimal, mapped_column(Numeric(14, 4))]
+Rate = Annotated[Decimal, mapped_column(Numeric(7, 4))]
+Json = Annotated[dict[str, Any], mapped_column(JSONB)]
+
+
+class Table(DeclarativeBase):
+    """The base of every table."""
+
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {
+        str: Text,
+        UUID: Uuid,
+        date: Date,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+    }
+
+
+def ref(target: str, *, index: bool = True, **options: Any) -> Mapped[Any]:
+    """Return a foreign-key column to `table.column`, indexed unless another index leads with it."""
+    return mapped_column(ForeignKey(target), index=index, **options)
+
+
+def one_of(column: str, kinds: type[StrEnum] | tuple[str, ...]) -> CheckConstraint:
+    """Return the CHECK that holds `column` to the listed words."""
+    words = ", ".join(f"'{kind}'" for kind in kinds)
+    return CheckConstraint(f"{column} IN ({words})", name=column)
+
+
+def connect(url: str, **options: Any) -> Engine:
+    """Return an engine for a PostgreSQL URL in any of its spellings (psycopg 3, UTC)."""
+    for scheme in ("postgresql://", "postgres://"):
+        if url.startswith(scheme):
+            url = "postgresql+psycopg://" + url.removeprefix(scheme)
+    options.setdefault("pool_pre_ping", True)
+    options.setdefault("connect_args", {})
+    options["connect_args"].setdefault("options", "-c timezone=UTC")
+    options["connect_args"].setdefault("application_name", "earlybird")
+    return create_engine(url, **options)
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Session]:
+    """Open one transaction; commit when the block ends, roll back when it raises."""
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def driver(session: Session) -> psycopg.Connection[Any]:
+    """Return the psycopg connection that `session` is using, for COPY and for jobs that join in."""
+    raw = session.connection().connection.driver_connection
+    return cast("psycopg.Connection[Any]", raw)
+
+
+def run(session: Session, sql: str, facts: Mapping[str, Any] | None = None) -> int:
+    """Execute one set-based statement and return how many rows it touched."""
+    return int(getattr(session.execute(text(sql), dict(facts or {})), "rowcount", 0))
+
+
+def rows(session: Session, sql: str, facts: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Return the rows of one statement as dictionaries."""
+    return [dict(row) for row in session.execute(text(sql), dict(facts or {})).mappings()]
+
+
+def value(session: Session, sql: str, facts: Mapping[str, Any] | None = None) -> Any:
+    """Return the first column of the first row, or None."""
+    return session.execute(text(sql), dict(facts or {})).scalar()
+
+
+def lock(session: Session, name: str) -> None:
+    """Hold the named advisory lock until the transaction ends; wait for whoever has it."""
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})

@@ -1,0 +1,1 @@
+"""The words every storey speaks: ids, money, time, states, failures. Pure Python."""

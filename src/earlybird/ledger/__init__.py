@@ -1,0 +1,1 @@
+"""Money as balanced postings; each journal sums to zero."""

@@ -1,0 +1,1 @@
+"""Reversible data steps: plan, apply, verify, revert."""

@@ -1,0 +1,1 @@
+"""Questions that must answer none."""

@@ -1,0 +1,50 @@
+"""How Alembic runs here: one advisory lock, short lock and statement timeouts, no half version."""
+
+from alembic import context
+from sqlalchemy import Engine, text
+
+from earlybird import wiring
+from earlybird.infra.db import Table
+
+LOCK_TIMEOUT = "4s"
+STATEMENT_TIMEOUT = "30s"
+
+engine: Engine | None = context.config.attributes.get("engine")
+
+
+def include(obj: object, name: str | None, kind: str, reflected: bool, other: object) -> bool:  # noqa: FBT001
+    """Leave the queue's own tables to the queue."""
+    return not (kind == "table" and reflected and str(name).startswith("procrastinate"))
+
+
+def run() -> None:
+    """Run the versions inside one transaction under the lock, or print them with --sql."""
+    if context.is_offline_mode() or engine is None:
+        context.configure(dialect_name="postgresql", target_metadata=Table.metadata, literal_binds=True)
+        with context.begin_transaction():
+            context.run_migrations()
+        return
+    with engine.connect() as connection:
+        connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
+        connection.execute(text(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'"))
+        connection.execute(text("SELECT pg_advisory_lock(hashtextextended('earlybird.schema', 0))"))
+        connection.commit()
+        try:
+            context.configure(
+                connection=connection,
+                target_metadata=Table.metadata,
+                include_object=include,
+                compare_type=True,
+                compare_server_default=False,
+                transaction_per_migration=True,
+            )
+            with context.begin_transaction():
+                context.run_migrations()
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(hashtextextended('earlybird.schema', 0))"))
+            connection.commit()
+
+
+assert wiring.TABLES
+run()

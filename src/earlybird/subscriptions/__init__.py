@@ -1,0 +1,1 @@
+"""Standing wishes: patterns, pauses, overrides, and what is due on a date."""

@@ -1,0 +1,1 @@
+"""Where business happens: legal entities, sites, shifts with cut-offs, areas, policies."""

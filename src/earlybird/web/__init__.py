@@ -1,0 +1,1 @@
+"""Pages belong to people."""
