@@ -87,9 +87,7 @@ def main(url: str) -> None:
     body = re.sub(r"    # ###.*\n", "", body)
     body = re.sub(r"    sa\.ForeignKeyConstraint\(\['customer_id'\].*use_alter=True\),\n", "", body)
     start, rest = body.split("\n", 1)
-    made.write_text(
-        HEAD + start + "\n" + FIRST + rest.rstrip() + "\n" + LAST + "\n\n" + DOWN, encoding="utf-8"
-    )
+    made.write_text(HEAD + start + "\n" + FIRST + rest.rstrip() + "\n" + LAST + "\n\n" + DOWN, encoding="utf-8")
     print(made)
 
 

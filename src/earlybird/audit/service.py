@@ -123,9 +123,7 @@ def record_many(
 ) -> None:
     """Write one entry for a bulk change: how many rows, and the SHA-256 of their sorted ids."""
     digest = session.execute(
-        text(
-            "SELECT encode(sha256(string_agg(uuid_send(i), ''::bytea ORDER BY i)), 'hex') FROM unnest(:ids) i"
-        ),
+        text("SELECT encode(sha256(string_agg(uuid_send(i), ''::bytea ORDER BY i)), 'hex') FROM unnest(:ids) i"),
         {"ids": list(ids)},
     ).scalar()
     record(session, ctx, action, entity, after=after, reason=reason, row_count=len(ids), digest=digest)

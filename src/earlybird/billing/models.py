@@ -139,9 +139,7 @@ class InvoiceLine(Table):
     __tablename__ = "invoice_lines"
     __table_args__ = (
         CheckConstraint("num_nonnulls(charge_id, adjustment_id) = 1", name="source"),
-        Index(
-            "invoice_lines_charge_id_key", "charge_id", unique=True, postgresql_where="charge_id IS NOT NULL"
-        ),
+        Index("invoice_lines_charge_id_key", "charge_id", unique=True, postgresql_where="charge_id IS NOT NULL"),
         Index(
             "invoice_lines_adjustment_id_key",
             "adjustment_id",

@@ -8,7 +8,7 @@ class Measure(StrEnum):
 
     volume = "volume"
     mass = "mass"
-    count = "count"
+    number = "number"
 
 
 class PriceScope(StrEnum):

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from earlybird import schema
 from earlybird.infra import db
-from earlybird.infra.embedded import Embedded, EmbeddedFailure
+from earlybird.infra.embedded import DatabaseUnavailable, Embedded
 from earlybird.infra.settings import Settings
 from earlybird.kernel.ctx import Actor, Ctx
 from earlybird.kernel.errors import Failure, Unavailable
@@ -37,10 +37,6 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON on standard
 
 console = Console(stderr=True)
 """Progress and messages; answers go to standard output."""
-
-
-class DatabaseUnavailable(Unavailable):
-    """The database does not answer."""
 
 
 def settings(data_dir: Path | None = None) -> Settings:
@@ -92,15 +88,13 @@ def stop(message: str, code: int = REFUSED) -> NoReturn:
 @contextlib.contextmanager
 def failures_shown() -> Iterator[None]:
     """Turn failures into one clear line and the documented exit code."""
-    import sqlalchemy.exc as sa
-
     try:
         yield
-    except (Unavailable, EmbeddedFailure) as failure:
+    except (Unavailable, DatabaseUnavailable) as failure:
         stop(str(failure), ENVIRONMENT)
     except Failure as failure:
         stop(str(failure), REFUSED)
-    except sa.OperationalError as failure:
+    except db.DatabaseDown as failure:
         stop(f"The database does not answer: {failure.orig}", ENVIRONMENT)
     except OSError as failure:
         stop(str(failure), ENVIRONMENT)

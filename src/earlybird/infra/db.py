@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, ClassVar, cast
 from uuid import UUID
 
 import psycopg
@@ -26,7 +26,11 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+DatabaseDown = OperationalError
+"""What a statement raises when the server is gone, refuses or times out."""
 
 NAMES = {
     "pk": "%(table_name)s_pkey",
@@ -52,7 +56,7 @@ class Table(DeclarativeBase):
     """The base of every table."""
 
     metadata = MetaData(naming_convention=NAMES)
-    type_annotation_map = {
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
         str: Text,
         UUID: Uuid,
         date: Date,

@@ -17,7 +17,7 @@ class Failure(Exception):
         super().__init__(self.message)
 
     def __str__(self) -> str:
-        """The message, with the field in front and the facts behind."""
+        """Return the message, with the field in front and the facts behind."""
         text = f"{self.field}: {self.message}" if self.field else self.message
         if self.facts:
             text += " (" + ", ".join(f"{name}={value}" for name, value in self.facts.items()) + ")"

@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Integer, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Integer, Text, UniqueConstraint, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.dialects.postgresql import UUID as PgUuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from earlybird.infra.db import Instant, Key, Now, Table, one_of, ref
@@ -55,6 +54,6 @@ class StepResidue(Table):
     table_name: Mapped[str]
     batch: Mapped[int] = mapped_column(BigInteger)
     verb: Mapped[str]
-    ids: Mapped[list[UUID]] = mapped_column(ARRAY(PgUuid))
+    ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
     before: Mapped[list[Any] | None] = mapped_column(JSONB)
     made_at: Mapped[Now]

@@ -31,9 +31,7 @@ class Order(Table):
             postgresql_nulls_not_distinct=True,
         ),
         Index("orders_open_idx", "service_on", postgresql_where="state IN ('placed', 'planned', 'out')"),
-        CheckConstraint(
-            "source <> 'subscription' OR (service_on IS NOT NULL AND shift IS NOT NULL)", name="standing"
-        ),
+        CheckConstraint("source <> 'subscription' OR (service_on IS NOT NULL AND shift IS NOT NULL)", name="standing"),
         one_of("source", OrderSource),
         one_of("state", OrderState),
         one_of("shift", Shift),
@@ -81,9 +79,7 @@ class OrderLine(Table):
         UniqueConstraint("subscription_id", "service_on", "shift"),
         CheckConstraint("quantity >= 0", name="quantity"),
         CheckConstraint("unit_price >= 0", name="unit_price"),
-        CheckConstraint(
-            "source <> 'subscription' OR (service_on IS NOT NULL AND shift IS NOT NULL)", name="standing"
-        ),
+        CheckConstraint("source <> 'subscription' OR (service_on IS NOT NULL AND shift IS NOT NULL)", name="standing"),
         one_of("source", OrderSource),
         one_of("shift", Shift),
     )

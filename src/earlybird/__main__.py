@@ -1,0 +1,5 @@
+"""`python -m earlybird` is the command line."""
+
+from earlybird.cli import main
+
+main()

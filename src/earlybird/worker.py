@@ -1,0 +1,1 @@
+"""The queue's way in: runs what is due in the background."""

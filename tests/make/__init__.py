@@ -1,0 +1,5 @@
+"""Factories, one small module per slice: make.order(session, **over)."""
+
+from make.business import business, customer, driver, product, subscription
+
+__all__ = ["business", "customer", "driver", "product", "subscription"]
