@@ -56,12 +56,10 @@ class Adjustment(Table):
         one_of("kind", AdjustmentKind),
         one_of("state", AdjustmentState),
         Index(
-            "adjustments_recovery_key",
+            "adjustments_opening_key",
             "customer_id",
-            "kind",
-            "effective_on",
             unique=True,
-            postgresql_where="kind IN ('recovery', 'legacy_difference', 'opening_balance')",
+            postgresql_where="kind = 'opening_balance'",
         ),
     )
 
@@ -97,12 +95,10 @@ class Invoice(Table):
         UniqueConstraint("business_id", "series", "number"),
         Index(None, "customer_id", "issued_on"),
         Index(
-            "invoices_takeover_key",
+            "invoices_opening_key",
             "customer_id",
-            "kind",
-            "period_from",
             unique=True,
-            postgresql_where="kind IN ('legacy', 'opening')",
+            postgresql_where="kind = 'opening'",
         ),
         CheckConstraint("(state = 'draft') = (number IS NULL)", name="number"),
         one_of("kind", InvoiceKind),

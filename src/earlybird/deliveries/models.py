@@ -160,6 +160,8 @@ class LegacyDelivery(Table):
     service_on: Mapped[date | None]
     status: Mapped[str | None]
     told_at: Mapped[datetime | None]
+    line: Mapped[int]
+    is_early: Mapped[bool]
     method: Mapped[str | None]
     products: Mapped[list[Any] | None] = mapped_column(JSONB)
     facts: Mapped[dict[str, Any] | None]

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, Integer, LargeBinary, Text
+from sqlalchemy import Index, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from earlybird.infra.db import Instant, Key, Now, Table, one_of
+from earlybird.infra.db import Instant, Key, Table, one_of, ref
 
 
 class ImportRun(Table):
@@ -29,29 +29,61 @@ class ImportRun(Table):
 
 
 class LegacyDocument(Table):
-    """One document of a dump as it was read, and its verdict; quarantined ones keep their reason."""
+    """One document of a dump, verbatim, what its fields say (`facts`), and its verdict.
+
+    `id` becomes the id of the row it turns into (customer, order, payment). `ident` tells one
+    document from another: its `_id`, else its key; `digest` is of the content without `_id`.
+    """
 
     __tablename__ = "legacy_documents"
     __table_args__ = (
+        UniqueConstraint("source", "collection", "ident"),
         one_of("verdict", ("imported", "quarantined", "duplicate")),
-        Index(
-            "legacy_documents_quarantine_idx",
-            "source",
-            "collection",
-            postgresql_where="verdict = 'quarantined'",
-        ),
+        Index(None, "source", "collection", "key"),
+        Index("legacy_documents_quarantine_idx", "source", "collection", postgresql_where="verdict = 'quarantined'"),
     )
 
-    source: Mapped[str] = mapped_column(Text, primary_key=True)
-    collection: Mapped[str] = mapped_column(Text, primary_key=True)
-    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
-    occurrence: Mapped[int] = mapped_column(Integer, primary_key=True)
+    id: Mapped[Key]
+    source: Mapped[str]
+    collection: Mapped[str]
+    ident: Mapped[str]
     key: Mapped[str | None]
+    oid: Mapped[str | None]
     line: Mapped[int]
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
     verdict: Mapped[str]
     reason: Mapped[str | None]
     problems: Mapped[list[Any] | None] = mapped_column(JSONB)
+    facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     body: Mapped[str | None]
     raw: Mapped[bytes | None]
     run_id: Mapped[UUID]
-    read_at: Mapped[Now]
+    changed_run_id: Mapped[UUID | None]
+
+
+class LegacyAccount(Table):
+    """What the dump proves about whose login an account is; ambiguous ones keep their candidates."""
+
+    __tablename__ = "legacy_accounts"
+
+    source: Mapped[str] = mapped_column(Text, primary_key=True)
+    account: Mapped[str] = mapped_column(Text, primary_key=True)
+    user_id: Mapped[UUID] = ref("users.id")
+    customer_id: Mapped[UUID | None] = ref("customers.id")
+    verdict: Mapped[str]
+    candidates: Mapped[list[Any] | None] = mapped_column(JSONB)
+
+
+class LegacyParty(Table):
+    """Whom legacy rows speak of: a customer, an account without a household, or a deleted customer.
+
+    `party` is the customer's legacy key, or `user:` and the account's.
+    """
+
+    __tablename__ = "legacy_parties"
+    __table_args__ = (one_of("kind", ("customer", "account", "deleted")),)
+
+    source: Mapped[str] = mapped_column(Text, primary_key=True)
+    party: Mapped[str] = mapped_column(Text, primary_key=True)
+    kind: Mapped[str]
+    customer_id: Mapped[UUID] = ref("customers.id", unique=True, index=False)

@@ -133,23 +133,28 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('import_runs_pkey'))
     )
     op.create_table('legacy_documents',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('source', sa.Text(), nullable=False),
     sa.Column('collection', sa.Text(), nullable=False),
-    sa.Column('digest', sa.LargeBinary(), nullable=False),
-    sa.Column('occurrence', sa.Integer(), nullable=False),
+    sa.Column('ident', sa.Text(), nullable=False),
     sa.Column('key', sa.Text(), nullable=True),
+    sa.Column('oid', sa.Text(), nullable=True),
     sa.Column('line', sa.Integer(), nullable=False),
+    sa.Column('digest', sa.LargeBinary(), nullable=False),
     sa.Column('verdict', sa.Text(), nullable=False),
     sa.Column('reason', sa.Text(), nullable=True),
     sa.Column('problems', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+    sa.Column('facts', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
     sa.Column('body', sa.Text(), nullable=True),
     sa.Column('raw', sa.LargeBinary(), nullable=True),
     sa.Column('run_id', sa.Uuid(), nullable=False),
-    sa.Column('read_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+    sa.Column('changed_run_id', sa.Uuid(), nullable=True),
     sa.CheckConstraint("verdict IN ('imported', 'quarantined', 'duplicate')", name=op.f('legacy_documents_verdict_check')),
-    sa.PrimaryKeyConstraint('source', 'collection', 'digest', 'occurrence', name=op.f('legacy_documents_pkey'))
+    sa.PrimaryKeyConstraint('id', name=op.f('legacy_documents_pkey')),
+    sa.UniqueConstraint('source', 'collection', 'ident', name=op.f('legacy_documents_source_collection_ident_key'))
     )
     op.create_index('legacy_documents_quarantine_idx', 'legacy_documents', ['source', 'collection'], unique=False, postgresql_where="verdict = 'quarantined'")
+    op.create_index(op.f('legacy_documents_source_collection_key_idx'), 'legacy_documents', ['source', 'collection', 'key'], unique=False)
     op.create_table('payment_rejections',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('body', sa.Text(), nullable=False),
@@ -524,7 +529,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f('adjustments_business_id_idx'), 'adjustments', ['business_id'], unique=False)
     op.create_index(op.f('adjustments_customer_id_idx'), 'adjustments', ['customer_id'], unique=False)
-    op.create_index('adjustments_recovery_key', 'adjustments', ['customer_id', 'kind', 'effective_on'], unique=True, postgresql_where="kind IN ('recovery', 'legacy_difference', 'opening_balance')")
+    op.create_index('adjustments_opening_key', 'adjustments', ['customer_id'], unique=True, postgresql_where="kind = 'opening_balance'")
     op.create_table('customer_keys',
     sa.Column('source', sa.Text(), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),
@@ -570,7 +575,20 @@ def upgrade() -> None:
     op.create_index(op.f('invoices_corrects_id_idx'), 'invoices', ['corrects_id'], unique=False)
     op.create_index(op.f('invoices_customer_id_issued_on_idx'), 'invoices', ['customer_id', 'issued_on'], unique=False)
     op.create_index(op.f('invoices_journal_id_idx'), 'invoices', ['journal_id'], unique=False)
-    op.create_index('invoices_takeover_key', 'invoices', ['customer_id', 'kind', 'period_from'], unique=True, postgresql_where="kind IN ('legacy', 'opening')")
+    op.create_index('invoices_opening_key', 'invoices', ['customer_id'], unique=True, postgresql_where="kind = 'opening'")
+    op.create_table('legacy_accounts',
+    sa.Column('source', sa.Text(), nullable=False),
+    sa.Column('account', sa.Text(), nullable=False),
+    sa.Column('user_id', sa.Uuid(), nullable=False),
+    sa.Column('customer_id', sa.Uuid(), nullable=True),
+    sa.Column('verdict', sa.Text(), nullable=False),
+    sa.Column('candidates', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+    sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], name=op.f('legacy_accounts_customer_id_fkey')),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('legacy_accounts_user_id_fkey')),
+    sa.PrimaryKeyConstraint('source', 'account', name=op.f('legacy_accounts_pkey'))
+    )
+    op.create_index(op.f('legacy_accounts_customer_id_idx'), 'legacy_accounts', ['customer_id'], unique=False)
+    op.create_index(op.f('legacy_accounts_user_id_idx'), 'legacy_accounts', ['user_id'], unique=False)
     op.create_table('legacy_bills',
     sa.Column('source', sa.Text(), nullable=False),
     sa.Column('party', sa.Text(), nullable=False),
@@ -600,6 +618,8 @@ def upgrade() -> None:
     sa.Column('service_on', sa.Date(), nullable=True),
     sa.Column('status', sa.Text(), nullable=True),
     sa.Column('told_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('line', sa.Integer(), nullable=False),
+    sa.Column('is_early', sa.Boolean(), nullable=False),
     sa.Column('method', sa.Text(), nullable=True),
     sa.Column('products', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
     sa.Column('facts', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
@@ -614,6 +634,16 @@ def upgrade() -> None:
     )
     op.create_index('legacy_deliveries_customer_id_service_on_idx', 'legacy_deliveries', ['customer_id', 'service_on'], unique=False)
     op.create_index('legacy_deliveries_user_id_idx', 'legacy_deliveries', ['user_id'], unique=False, postgresql_where='user_id IS NOT NULL')
+    op.create_table('legacy_parties',
+    sa.Column('source', sa.Text(), nullable=False),
+    sa.Column('party', sa.Text(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('customer_id', sa.Uuid(), nullable=False),
+    sa.CheckConstraint("kind IN ('customer', 'account', 'deleted')", name=op.f('legacy_parties_kind_check')),
+    sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], name=op.f('legacy_parties_customer_id_fkey')),
+    sa.PrimaryKeyConstraint('source', 'party', name=op.f('legacy_parties_pkey')),
+    sa.UniqueConstraint('customer_id', name=op.f('legacy_parties_customer_id_key'))
+    )
     op.create_table('memberships',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('user_id', sa.Uuid(), nullable=False),
