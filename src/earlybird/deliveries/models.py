@@ -63,7 +63,11 @@ class DeliveryEvent(Table):
     """One confirmation, correction or return, as somebody sent it. `client_id` makes repeats harmless."""
 
     __tablename__ = "delivery_events"
-    __table_args__ = (one_of("kind", EventKind), one_of("via", Via))
+    __table_args__ = (
+        one_of("kind", EventKind),
+        one_of("via", Via),
+        Index(None, "legacy_delivery_id", postgresql_where="legacy_delivery_id IS NOT NULL"),
+    )
 
     id: Mapped[Key]
     client_id: Mapped[str] = mapped_column(Text, unique=True)
@@ -83,6 +87,7 @@ class DeliveryEvent(Table):
     address: Mapped[str | None]
     place: Mapped[dict[str, Any] | None]
     reason: Mapped[str | None]
+    legacy_delivery_id: Mapped[UUID | None] = mapped_column()
     told: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
 
 
@@ -136,8 +141,9 @@ class ContainerMovement(Table):
 class LegacyDelivery(Table):
     """A delivery row of a legacy system: a fact. `delivery_id`s hang on it once orders are proven.
 
-    What it covers: `verdict` says how the evidence decided (linked, ambiguous, contradictory,
-    superseded, not_delivered, unattributable); unattributable ones are the work list, never charged.
+    `speaks_morning` and `speaks_evening` say that this row is the last word on that visit of the
+    customer's day; `verdict` how an order was found for it (fact: none sought; linked, ambiguous,
+    contradictory). Rows that say delivered, speak, and have no event are the work list, never charged.
     """
 
     __tablename__ = "legacy_deliveries"
@@ -161,11 +167,14 @@ class LegacyDelivery(Table):
     status: Mapped[str | None]
     told_at: Mapped[datetime | None]
     line: Mapped[int]
+    visit: Mapped[str | None]
     is_early: Mapped[bool]
+    speaks_morning: Mapped[bool]
+    speaks_evening: Mapped[bool]
     method: Mapped[str | None]
     products: Mapped[list[Any] | None] = mapped_column(JSONB)
     facts: Mapped[dict[str, Any] | None]
-    verdict: Mapped[str] = mapped_column(Text, server_default="unattributable")
+    verdict: Mapped[str] = mapped_column(Text, server_default="fact")
     order_id: Mapped[UUID | None] = mapped_column()
     candidates: Mapped[list[Any] | None] = mapped_column(JSONB)
     made_at: Mapped[Now]

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, CheckConstraint, Index, Text, UniqueConstraint
+from sqlalchemy import Boolean, CheckConstraint, Index, SmallInteger, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -51,6 +51,7 @@ class Order(Table):
     state: Mapped[str] = mapped_column(Text, server_default=OrderState.placed)
     state_at: Mapped[Now]
     placed_at: Mapped[Now]
+    placed_by_id: Mapped[UUID | None] = ref("users.id", index=False)
     note: Mapped[str | None]
     paid_upstream: Mapped[bool] = mapped_column(Boolean, server_default="false")
 
@@ -86,6 +87,7 @@ class OrderLine(Table):
 
     id: Mapped[Key]
     order_id: Mapped[UUID] = ref("orders.id")
+    position: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     customer_id: Mapped[UUID]
     service_on: Mapped[date | None]
     shift: Mapped[str | None]

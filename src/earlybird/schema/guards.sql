@@ -1,5 +1,13 @@
 -- Functions and triggers that hold the rules no constraint can say.
 
+-- The short code people see for a key: the twin of kernel/ids.py code().
+CREATE FUNCTION short_code(prefix text, key uuid) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT prefix || '-' || string_agg(
+        substr('23456789ABCDEFGHJKLMNPQRSTUVWXYZ', ((bits >> (5 * n)) & 31)::int + 1, 1), '' ORDER BY n)
+    FROM generate_series(0, 7) AS n,
+         (SELECT ('x' || right(replace(key::text, '-', ''), 10))::bit(40)::bigint AS bits) AS v
+$$;
+
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP

@@ -619,11 +619,14 @@ def upgrade() -> None:
     sa.Column('status', sa.Text(), nullable=True),
     sa.Column('told_at', sa.DateTime(timezone=True), nullable=True),
     sa.Column('line', sa.Integer(), nullable=False),
+    sa.Column('visit', sa.Text(), nullable=True),
     sa.Column('is_early', sa.Boolean(), nullable=False),
+    sa.Column('speaks_morning', sa.Boolean(), nullable=False),
+    sa.Column('speaks_evening', sa.Boolean(), nullable=False),
     sa.Column('method', sa.Text(), nullable=True),
     sa.Column('products', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
     sa.Column('facts', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-    sa.Column('verdict', sa.Text(), server_default='unattributable', nullable=False),
+    sa.Column('verdict', sa.Text(), server_default='fact', nullable=False),
     sa.Column('order_id', sa.Uuid(), nullable=True),
     sa.Column('candidates', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
     sa.Column('made_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
@@ -750,6 +753,7 @@ def upgrade() -> None:
     sa.Column('state', sa.Text(), server_default='placed', nullable=False),
     sa.Column('state_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.Column('placed_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+    sa.Column('placed_by_id', sa.Uuid(), nullable=True),
     sa.Column('note', sa.Text(), nullable=True),
     sa.Column('paid_upstream', sa.Boolean(), server_default='false', nullable=False),
     sa.CheckConstraint("shift IN ('morning', 'evening')", name=op.f('orders_shift_check')),
@@ -759,6 +763,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['address_id'], ['addresses.id'], name=op.f('orders_address_id_fkey')),
     sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], name=op.f('orders_customer_id_fkey')),
     sa.ForeignKeyConstraint(['driver_id'], ['users.id'], name=op.f('orders_driver_id_fkey')),
+    sa.ForeignKeyConstraint(['placed_by_id'], ['users.id'], name=op.f('orders_placed_by_id_fkey')),
     sa.ForeignKeyConstraint(['seller_id'], ['businesses.id'], name=op.f('orders_seller_id_fkey')),
     sa.ForeignKeyConstraint(['site_id'], ['sites.id'], name=op.f('orders_site_id_fkey')),
     sa.PrimaryKeyConstraint('id', name=op.f('orders_pkey'))
@@ -829,6 +834,7 @@ def upgrade() -> None:
     op.create_table('order_lines',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('order_id', sa.Uuid(), nullable=False),
+    sa.Column('position', sa.SmallInteger(), server_default='1', nullable=False),
     sa.Column('customer_id', sa.Uuid(), nullable=False),
     sa.Column('service_on', sa.Date(), nullable=True),
     sa.Column('shift', sa.Text(), nullable=True),
@@ -967,6 +973,7 @@ def upgrade() -> None:
     sa.Column('address', sa.Text(), nullable=True),
     sa.Column('place', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
     sa.Column('reason', sa.Text(), nullable=True),
+    sa.Column('legacy_delivery_id', sa.Uuid(), nullable=True),
     sa.Column('told', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
     sa.CheckConstraint("kind IN ('confirm', 'correct', 'return')", name=op.f('delivery_events_kind_check')),
     sa.CheckConstraint("via IN ('driver_app', 'link', 'console', 'api', 'file', 'import')", name=op.f('delivery_events_via_check')),
@@ -975,6 +982,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('client_id', name=op.f('delivery_events_client_id_key'))
     )
     op.create_index(op.f('delivery_events_delivery_id_idx'), 'delivery_events', ['delivery_id'], unique=False)
+    op.create_index(op.f('delivery_events_legacy_delivery_id_idx'), 'delivery_events', ['legacy_delivery_id'], unique=False, postgresql_where='legacy_delivery_id IS NOT NULL')
     op.create_table('delivery_lines',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('delivery_id', sa.Uuid(), nullable=False),
