@@ -46,7 +46,7 @@ class StepResidue(Table):
     """One batch of one table: the ids inserted, or the ids updated with their before-images."""
 
     __tablename__ = "step_residue"
-    __table_args__ = (UniqueConstraint("step_id", "table_name", "batch"),)
+    __table_args__ = (UniqueConstraint("step_id", "table_name", "batch", "verb"),)
 
     id: Mapped[Key]
     step_id: Mapped[UUID] = ref("steps.id", index=False)

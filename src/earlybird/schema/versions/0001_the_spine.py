@@ -401,7 +401,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['run_id'], ['step_runs.id'], name=op.f('step_residue_run_id_fkey')),
     sa.ForeignKeyConstraint(['step_id'], ['steps.id'], name=op.f('step_residue_step_id_fkey')),
     sa.PrimaryKeyConstraint('id', name=op.f('step_residue_pkey')),
-    sa.UniqueConstraint('step_id', 'table_name', 'batch', name=op.f('step_residue_step_id_table_name_batch_key'))
+    sa.UniqueConstraint('step_id', 'table_name', 'batch', 'verb', name=op.f('step_residue_step_id_table_name_batch_verb_key'))
     )
     op.create_index(op.f('step_residue_run_id_idx'), 'step_residue', ['run_id'], unique=False)
     op.create_table('tax_rates',

@@ -1,0 +1,82 @@
+"""Take over a business: intake, then every stage in its own transaction, each safe to repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from earlybird.audit import service as audit
+from earlybird.importers.earlybird import evidence, facts_at_the_door, legacy_bill, masters, settle, standing
+from earlybird.infra import db
+from earlybird.kernel.ctx import Ctx
+
+Progress = Callable[[str, int, int], None]
+
+
+def _masters(session: Session, ctx: Ctx, home: masters.Home) -> dict[str, int]:
+    return masters.take_over_masters(session, ctx, home)
+
+
+def _parties(session: Session, ctx: Ctx, home: masters.Home) -> dict[str, int]:
+    return {
+        "accounts": evidence.judge_accounts(session),
+        "parties": masters.take_over_parties(session, ctx, home),
+    }
+
+
+def _standing(session: Session, ctx: Ctx, home: masters.Home) -> dict[str, int]:
+    masters.resolve(session)
+    return standing.take_over_standing_orders(session, ctx, home)
+
+
+def _door(session: Session, ctx: Ctx, home: masters.Home) -> dict[str, int]:
+    masters.resolve(session)
+    return facts_at_the_door.take_over_orders(session, ctx, home) | facts_at_the_door.take_over_deliveries(session)
+
+
+def _money(session: Session, ctx: Ctx, home: masters.Home) -> dict[str, int]:
+    masters.resolve(session)
+    made = facts_at_the_door.take_over_payments(session, ctx, home)
+    return made | {"openings": settle.open_balances(session, ctx, home)}
+
+
+def _old_bill(session: Session, ctx: Ctx, home: masters.Home) -> dict[str, int]:
+    del ctx
+    return {"legacy_bills": legacy_bill.recompute(session, home.currency)}
+
+
+STAGES: tuple[tuple[str, Callable[[Session, Ctx, masters.Home], dict[str, int]]], ...] = (
+    ("People, places, products and customers", _masters),
+    ("Who is who", _parties),
+    ("Standing orders", _standing),
+    ("Orders and deliveries", _door),
+    ("Payments and opening balances", _money),
+    ("The old bill", _old_bill),
+)
+
+
+def convert(
+    engine: Engine, ctx: Ctx, *, name: str | None, cutover_on: date | None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Turn the documents taken in into customers, orders, deliveries and money; return rows made per kind.
+
+    Each stage is one transaction and makes only what is not yet there, so it may be interrupted and repeated.
+    """
+    with db.transaction(engine) as session:
+        home = masters.settle_home(session, ctx, name=name, cutover_on=cutover_on)
+    made: dict[str, Any] = {}
+    for number, (title, stage) in enumerate(STAGES):
+        if progress:
+            progress(title, number, len(STAGES))
+        with db.transaction(engine) as session:
+            part = stage(session, ctx, home)
+            if any(part.values()):
+                audit.record(session, ctx, "import.stage", "import", after={"stage": title} | part)
+        made |= part
+    if progress:
+        progress("Taken over", len(STAGES), len(STAGES))
+    return made

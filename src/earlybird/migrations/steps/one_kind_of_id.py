@@ -1,0 +1,86 @@
+"""Ids are one kind: legacy ids stay resolvable through the key tables, and people see short codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from earlybird.infra.db import rows, run
+from earlybird.kernel.ctx import Ctx
+from earlybird.migrations import residue
+from earlybird.migrations.residue import Batch
+
+NUMBER = 29
+NAME = "one_kind_of_id"
+TITLE = "Ids are one kind"
+TOUCHES = ("customer_keys", "user_keys", "product_keys", "subscription_keys", "order_keys", "orders")
+WARNING = "Reverting takes back legacy-key resolution and order codes; ids stay."
+
+KEYS = (
+    ("customer_keys", "customer_id", "customers_v2", "customers"),
+    ("user_keys", "user_id", "users", "users"),
+    ("product_keys", "product_id", "products", "products"),
+    ("subscription_keys", "subscription_id", "subscriptions_v2", "subscriptions"),
+    ("order_keys", "order_id", "orders", "orders"),
+)
+
+KEEP_KEYS = """
+INSERT INTO {table} (source, kind, key, {column})
+SELECT d.source, k.kind, k.key, d.id
+FROM legacy_documents d
+JOIN {entity} e ON e.id = d.id
+CROSS JOIN LATERAL (VALUES ('id', d.key), ('_id', d.oid)) AS k(kind, key)
+WHERE d.collection = :collection AND d.verdict = 'imported' AND k.key IS NOT NULL
+ON CONFLICT (source, kind, key) DO NOTHING
+"""
+
+CODES = "UPDATE orders SET code = short_code('EB', id) WHERE code IS NULL AND source = 'one_time'"
+
+
+def chunks(session: Session) -> list[None]:
+    """Return the one batch."""
+    del session
+    return [None]
+
+
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, int]:
+    """Keep each legacy id and hex id beside the new id, and give orders without a code their code."""
+    del ctx, chunk
+    made = {}
+    for table, column, collection, entity in KEYS:
+        made[table] = run(
+            session, KEEP_KEYS.format(table=table, column=column, entity=entity), {"collection": collection}
+        )
+    residue.updated(
+        session,
+        batch,
+        "orders",
+        "(SELECT id, jsonb_build_object('code', code) AS before FROM orders WHERE code IS NULL "
+        "AND source = 'one_time') o",
+    )
+    made["orders"] = run(session, CODES)
+    return made
+
+
+VERIFY = """
+SELECT d.id, 'the legacy id of ' || d.collection || ' resolves to nothing or to something else' AS what
+FROM legacy_documents d
+LEFT JOIN (
+    SELECT 'customers_v2' AS collection, key, customer_id AS id FROM customer_keys WHERE kind = 'id'
+    UNION ALL SELECT 'users', key, user_id FROM user_keys WHERE kind = 'id'
+    UNION ALL SELECT 'products', key, product_id FROM product_keys WHERE kind = 'id'
+    UNION ALL SELECT 'subscriptions_v2', key, subscription_id FROM subscription_keys WHERE kind = 'id'
+    UNION ALL SELECT 'orders', key, order_id FROM order_keys WHERE kind = 'id'
+) k ON k.collection = d.collection AND k.key = d.key
+WHERE d.verdict = 'imported' AND d.collection IN ('customers_v2', 'users', 'products', 'subscriptions_v2', 'orders')
+  AND k.id IS DISTINCT FROM d.id
+  AND (EXISTS (SELECT FROM customers x WHERE x.id = d.id) OR EXISTS (SELECT FROM users x WHERE x.id = d.id)
+       OR EXISTS (SELECT FROM products x WHERE x.id = d.id) OR EXISTS (SELECT FROM orders x WHERE x.id = d.id)
+       OR EXISTS (SELECT FROM subscriptions x WHERE x.id = d.id))
+"""
+
+
+def verify(session: Session) -> list[dict[str, Any]]:
+    """List taken-over rows whose legacy id does not lead to them."""
+    return rows(session, VERIFY + " LIMIT 1000")

@@ -1,0 +1,78 @@
+"""Confirming a delivery moves the order: orders stand where their stops, or their own record, say.
+
+Only orders that a step's stop or a told failure proves are moved; an order nobody spoke of stays placed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from earlybird.audit import service as audit
+from earlybird.infra.db import rows
+from earlybird.kernel.ctx import Ctx
+from earlybird.migrations import residue
+from earlybird.migrations.residue import Batch
+from earlybird.orders.states import MACHINE
+
+NUMBER = 22
+NAME = "order_state"
+TITLE = "Confirming a delivery moves the order"
+TOUCHES = ("orders",)
+WARNING = "Reverting puts back only the states this step moved."
+
+CHUNK = 20_000
+VERBS = {"delivered": "deliver", "partially_delivered": "deliver_partly", "not_delivered": "fail"}
+
+# The latest attempt that was told decides; parts of earlier attempts count.
+BEHIND = """
+SELECT o.id, o.state, w.wanted FROM orders o
+JOIN (
+    SELECT d.order_id AS id,
+           CASE WHEN bool_or(d.state = 'delivered') THEN 'delivered'
+                WHEN bool_or(d.state = 'partially_delivered') THEN 'partially_delivered'
+                ELSE 'not_delivered' END AS wanted
+    FROM deliveries d
+    WHERE d.state IN ('delivered', 'partially_delivered', 'not_delivered') GROUP BY d.order_id
+    UNION ALL
+    SELECT o.id, 'not_delivered' FROM orders o
+    JOIN legacy_documents d ON d.id = o.id AND d.facts->>'status' = 'not_delivered'
+    WHERE o.state = 'placed' AND NOT EXISTS (SELECT FROM deliveries x WHERE x.order_id = o.id)
+) w ON w.id = o.id
+WHERE o.state <> w.wanted AND o.state <> 'cancelled'
+  AND EXISTS (SELECT FROM legacy_parties p WHERE p.customer_id = o.customer_id)
+ORDER BY o.id
+"""
+
+
+def chunks(session: Session) -> list[list[tuple[UUID, str, str]]]:
+    """Return the orders that stand behind their stops: id, present state, proven state."""
+    behind = [(row["id"], row["state"], row["wanted"]) for row in rows(session, BEHIND)]
+    return [behind[n : n + CHUNK] for n in range(0, len(behind), CHUNK)]
+
+
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[tuple[UUID, str, str]]) -> dict[str, int]:
+    """Move these orders along their machine; return how many moved."""
+    ids = [order_id for order_id, _, _ in chunk]
+    residue.states(session, batch, "orders", ids)
+    moved = 0
+    for wanted, verb in VERBS.items():
+        behind = [order_id for order_id, _, to in chunk if to == wanted]
+        moved += len(audit.move_many(session, ctx, "orders", MACHINE, verb, behind, reason=TITLE))
+    return {"orders": moved}
+
+
+VERIFY = """
+SELECT d.order_id AS id, 'the order does not stand where its stop does' AS what
+FROM deliveries d JOIN orders o ON o.id = d.order_id
+WHERE d.attempt = (SELECT max(attempt) FROM deliveries x WHERE x.order_id = d.order_id)
+  AND d.state IN ('delivered', 'partially_delivered', 'not_delivered') AND o.state <> d.state
+  AND d.attempt = 1
+"""
+
+
+def verify(session: Session) -> list[dict[str, Any]]:
+    """List orders with a single stop whose state is not the stop's."""
+    return rows(session, VERIFY + " LIMIT 1000")
