@@ -6,7 +6,7 @@ import contextlib
 import getpass
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -14,6 +14,15 @@ from typing import Annotated, Any, NoReturn
 import orjson
 import typer
 from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from earlybird import schema
 from earlybird.infra import db
@@ -37,6 +46,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON on standard
 
 console = Console(stderr=True)
 """Progress and messages; answers go to standard output."""
+
+out = Console()
+"""Answers for people."""
 
 
 def settings(data_dir: Path | None = None) -> Settings:
@@ -69,6 +81,27 @@ def context(via: str = "cli") -> Ctx:
         name = f"uid {os.getuid()}"
     now = Settings().now or datetime.now(UTC)
     return Ctx(actor=Actor(kind="cli", name=name, role="admin"), now=now, via=via)
+
+
+@contextlib.contextmanager
+def bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a progress bar on standard error; yields the function that long work reports to."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=not console.is_terminal) as shown:
+        tasks: dict[str, TaskID] = {}
+
+        def report(what: str, done: int, count: int) -> None:
+            if what not in tasks:
+                tasks[what] = shown.add_task(what, total=count)
+            shown.update(tasks[what], completed=done, total=count)
+
+        yield report
 
 
 def answer(facts: Any) -> None:

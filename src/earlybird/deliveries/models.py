@@ -151,6 +151,7 @@ class LegacyDelivery(Table):
         UniqueConstraint("source", "collection", "key"),
         Index("legacy_deliveries_customer_id_service_on_idx", "customer_id", "service_on"),
         Index("legacy_deliveries_user_id_idx", "user_id", postgresql_where="user_id IS NOT NULL"),
+        Index("legacy_deliveries_order_id_idx", "order_id", postgresql_where="order_id IS NOT NULL"),
     )
 
     id: Mapped[Key]

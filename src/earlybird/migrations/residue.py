@@ -36,9 +36,7 @@ def updated(session: Session, batch: Batch, table_name: str, changed: str, key: 
     return _keep(session, batch, table_name, "update", changed, key, f"jsonb_agg(before ORDER BY {key})")
 
 
-def _keep(
-    session: Session, batch: Batch, table_name: str, verb: str, changed: str, key: str, before: str
-) -> int:
+def _keep(session: Session, batch: Batch, table_name: str, verb: str, changed: str, key: str, before: str) -> int:
     return run(
         session,
         KEEP.format(key=key, before=before, changed=changed),

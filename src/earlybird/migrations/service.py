@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
-from uuid import UUID
-
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
@@ -42,11 +41,14 @@ class Step(Protocol):
     NUMBER: int
     NAME: str
     TITLE: str
-    TOUCHES: tuple[str, ...]
     WARNING: str
 
-    def chunks(self, session: Session) -> list[Any]:
-        """Cut the work into batches."""
+    @property
+    def TOUCHES(self) -> tuple[str, ...]:  # noqa: N802
+        """The tables it changes."""
+
+    def phases(self, session: Session) -> list[list[Any]]:
+        """Cut the work into batches; the batches of a phase may run at once, phases come one by one."""
 
     def apply(self, session: Session, ctx: Ctx, batch: Batch, chunk: Any) -> dict[str, int]:
         """Do one batch; return rows per table."""
@@ -123,7 +125,7 @@ def plan(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None)
     """
     total: dict[str, int] = {}
     with _alone(engine), db.rehearsal(engine) as session:
-        chunks = step.chunks(session)
+        chunks = [chunk for phase in step.phases(session) for chunk in phase]
     for number, chunk in enumerate(chunks):
         with db.rehearsal(engine) as session:
             row = _row(session, step)
@@ -152,9 +154,9 @@ def apply(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None
             first = db.value(
                 session, "SELECT coalesce(max(batch), 0) FROM step_residue WHERE step_id = :id", {"id": row.id}
             )
-            chunks = step.chunks(session)
+            phases = step.phases(session)
             step_id, run_id = row.id, run.id
-        total = _run_batches(engine, ctx, step, (step_id, run_id, int(first) + 1), chunks, progress)
+        total = _run_batches(engine, ctx, step, Batch(step_id, run_id, int(first)), phases, progress)
         with db.transaction(engine) as session:
             wrong = step.verify(session)
             db.run(
@@ -177,26 +179,25 @@ def _json(value: Any) -> Any:
 
 
 def _run_batches(
-    engine: Engine,
-    ctx: Ctx,
-    step: Step,
-    ids: tuple[UUID, UUID, int],
-    chunks: Sequence[Any],
-    progress: Progress | None,
+    engine: Engine, ctx: Ctx, step: Step, before: Batch, phases: list[list[Any]], progress: Progress | None
 ) -> dict[str, int]:
-    step_id, run_id, first = ids
+    numbers = itertools.count(before.number + 1)
 
-    def work(number: int) -> dict[str, int]:
+    def work(numbered: tuple[int, Any]) -> dict[str, int]:
+        number, chunk = numbered
         with db.transaction(engine) as session:
             _tell(step)(session)
-            return step.apply(session, ctx, Batch(step_id, run_id, first + number), chunks[number])
+            return step.apply(session, ctx, Batch(before.step_id, before.run_id, number), chunk)
 
     total: dict[str, int] = {}
+    done, count = 0, sum(len(phase) for phase in phases)
     with ThreadPoolExecutor(WORKERS) as pool:
-        for done, part in enumerate(pool.map(work, range(len(chunks))), 1):
-            _add(total, part)
-            if progress:
-                progress(step.TITLE, done, len(chunks))
+        for phase in phases:
+            for part in pool.map(work, [(next(numbers), chunk) for chunk in phase]):
+                _add(total, part)
+                done += 1
+                if progress:
+                    progress(step.TITLE, done, count)
     return total
 
 

@@ -42,8 +42,9 @@ WITH told AS (
     FROM told t
 )
 SELECT o.id, CAST(:business_id AS uuid), CAST(:site_id AS uuid), o.customer_id, 'one_time', (facts->>'day')::date,
-       b.user_id, facts->'snapshot', CASE WHEN facts->>'status' = 'cancelled' AND o.key NOT IN (SELECT key FROM overruled)
-                                         THEN 'cancelled' ELSE 'placed' END, :now,
+       b.user_id, facts->'snapshot',
+       CASE WHEN facts->>'status' = 'cancelled' AND o.key NOT IN (SELECT key FROM overruled)
+            THEN 'cancelled' ELSE 'placed' END, :now,
        coalesce((facts->>'placed_at')::timestamptz, :now), o.account, facts->>'note'
 FROM owned o LEFT JOIN legacy_drivers b ON b.key = facts->>'driver'
 WHERE o.customer_id IS NOT NULL

@@ -291,7 +291,8 @@ WITH account AS (
         VALUES (d.facts->>'customer'), (CASE WHEN d.collection = 'orders' THEN d.facts->>'user' END),
                (CASE WHEN d.collection = 'orders' THEN (
                     SELECT x.facts->>'user' FROM legacy_documents x
-                    WHERE x.source = d.source AND x.collection = 'addresses' AND x.key = d.facts->>'address' LIMIT 1) END)
+                    WHERE x.source = d.source AND x.collection = 'addresses' AND x.key = d.facts->>'address'
+                    LIMIT 1) END)
     ) AS ref(key)
     WHERE d.source = :source AND d.verdict = 'imported' AND ref.key IS NOT NULL
       AND d.collection IN ('orders', 'delivery_statuses', 'delivery_status', 'payment_transactions',
@@ -311,7 +312,8 @@ WITH account AS (
     WHERE NOT EXISTS (SELECT FROM legacy_parties p WHERE p.source = :source AND p.party = w.party)
 ), customer AS (
     INSERT INTO customers (id, business_id, site_id, code, name, phone, state, state_from, archived_at)
-    SELECT id, CAST(:business_id AS uuid), CAST(:site_id AS uuid), short_code('C', id), coalesce(name, 'No name'), phone,
+    SELECT id, CAST(:business_id AS uuid), CAST(:site_id AS uuid), short_code('C', id),
+           coalesce(name, 'No name'), phone,
            CASE kind WHEN 'account' THEN 'active' ELSE 'stopped' END,
            CASE kind WHEN 'deleted' THEN CAST(:cutover_on AS date) END,
            CASE kind WHEN 'deleted' THEN CAST(:now AS timestamptz) END

@@ -9,18 +9,6 @@ from sqlalchemy.orm import Session
 from earlybird.importers.earlybird.evidence import SOURCE
 from earlybird.infra.db import rows, value
 
-DELIVERED = """
-SELECT l.party, to_char(c.service_on, 'YYYY-MM') AS month, sum(c.amount_minor)::bigint AS minor,
-       coalesce(sum(c.amount_minor) FILTER (WHERE ol.source = 'one_time'), 0)::bigint AS one_time_minor
-FROM charges c
-JOIN delivery_event_lines el ON el.id = c.event_line_id
-JOIN delivery_lines dl ON dl.id = el.delivery_line_id
-JOIN order_lines ol ON ol.id = dl.order_line_id
-JOIN delivery_events e ON e.id = el.event_id AND e.via = 'import'
-JOIN legacy_parties l ON l.customer_id = c.customer_id AND l.source = :source
-GROUP BY l.party, to_char(c.service_on, 'YYYY-MM')
-"""
-
 MONTHS = """
 SELECT party AS customer_legacy_id, month, delivered_minor, first_view_minor AS legacy_billed_minor
 FROM legacy_bills WHERE source = :source AND (delivered_minor <> 0 OR first_view_minor <> 0) ORDER BY party, month
@@ -42,7 +30,7 @@ JOIN legacy_parties p ON p.source = d.source AND p.customer_id = o.customer_id
 """
 
 ATTACHED = """
-SELECT l.collection || ':' || l.key AS row, d.key FROM legacy_deliveries l
+SELECT concat(l.collection, chr(58), l.key) AS row, d.key FROM legacy_deliveries l
 JOIN legacy_documents d ON d.id = l.order_id WHERE l.source = :source
 """
 
@@ -76,7 +64,7 @@ def report(session: Session, intake: dict[str, dict[str, int]]) -> dict[str, Any
         "links": {
             "users_to_customers": {r["account"]: r["party"] for r in rows(session, LOGINS, facts)},
             "orders_to_customers": {r["key"]: r["party"] for r in rows(session, OWNERS, facts)},
-            "deliveries_to_orders": {r["row"]: r["key"] for r in rows(session, ATTACHED.replace(":'", "\\:'"), facts)},
+            "deliveries_to_orders": {r["row"]: r["key"] for r in rows(session, ATTACHED, facts)},
         },
         "money": {
             "payments_minor": int(
@@ -91,5 +79,38 @@ def report(session: Session, intake: dict[str, dict[str, int]]) -> dict[str, Any
                 )
             ),
             "by_customer_month": rows(session, MONTHS, facts),
+        },
+    }
+
+
+BILLS = """
+SELECT b.party, b.month, b.customer_id, coalesce(c.name, b.party) AS name, b.delivered_minor, b.one_time_minor,
+       b.first_view_minor, b.second_view_minor, b.paid_minor, b.currency, r.minor AS recovery_minor,
+       r.state AS recovery_state
+FROM legacy_bills b
+LEFT JOIN customers c ON c.id = b.customer_id
+LEFT JOIN (
+    SELECT customer_id, to_char(effective_on, 'YYYY-MM') AS month, sum(amount_minor)::bigint AS minor,
+           CASE WHEN bool_or(state = 'proposed') THEN 'proposed' ELSE min(state) END AS state
+    FROM adjustments WHERE kind = 'recovery' GROUP BY 1, 2
+) r ON r.customer_id = b.customer_id AND r.month = b.month
+WHERE b.source = :source AND (CAST(:month AS text) IS NULL OR b.month = :month)
+ORDER BY b.delivered_minor - b.first_view_minor DESC, b.party, b.month
+"""
+
+
+def bills(session: Session, month: str | None) -> dict[str, Any]:
+    """Return the old bill, first and second view, beside what was delivered, worst loss first; minor units."""
+    found = rows(session, BILLS, {"source": SOURCE, "month": month})
+    gaps = [row["delivered_minor"] - row["first_view_minor"] for row in found]
+    return {
+        "rows": found,
+        "totals": {
+            **{
+                name: sum(row[name] for row in found)
+                for name in ("delivered_minor", "one_time_minor", "first_view_minor", "second_view_minor")
+            },
+            "lost_minor": sum(gap for gap in gaps if gap > 0),
+            "over_minor": -sum(gap for gap in gaps if gap < 0),
         },
     }

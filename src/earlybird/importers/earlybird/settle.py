@@ -45,7 +45,8 @@ CREATE TEMP TABLE made_document ON COMMIT DROP AS
 WITH fact AS (
     SELECT customer_id, month, sum(amount_minor)::bigint AS minor FROM new_charge GROUP BY customer_id, month
 ), asked AS (
-    SELECT customer_id, (month || '-01')::date AS month, first_view_minor AS minor FROM legacy_bills WHERE source = :source
+    SELECT customer_id, (month || '-01')::date AS month, first_view_minor AS minor FROM legacy_bills
+    WHERE source = :source
 ), issued AS (
     SELECT customer_id, period_from AS month, sum(total_minor)::bigint AS minor FROM invoices
     WHERE kind = 'legacy' GROUP BY customer_id, period_from
@@ -68,8 +69,8 @@ RETURNING next_number
 """
 
 ADJUSTMENTS = """
-INSERT INTO adjustments (id, business_id, customer_id, kind, amount_minor, currency, effective_on, reason, state, state_at,
-                         approver, made_at)
+INSERT INTO adjustments (id, business_id, customer_id, kind, amount_minor, currency, effective_on, reason, state,
+                         state_at, approver, made_at)
 SELECT adjustment_id, CAST(:business_id AS uuid), customer_id, :kind, difference, :currency, period_to, :reason,
        'approved', :now, 'taken over', :now
 FROM made_document WHERE difference <> 0
@@ -92,8 +93,8 @@ INSERT INTO invoices (id, business_id, customer_id, kind, series, number, state,
     issued_on, issued_at, due_on, subtotal_minor, tax_minor, rounding_minor, total_minor, carried_minor, currency,
     journal_id)
 SELECT m.id, CAST(:business_id AS uuid), m.customer_id, m.kind, :series,
-       s.next_number - (SELECT count(*) FROM made_document) + m.position - 1, 'issued', :now, m.period_from, m.period_to,
-       m.period_to, :now, m.period_to, m.total, 0, 0, m.total, 0, :currency,
+       s.next_number - (SELECT count(*) FROM made_document) + m.position - 1, 'issued', :now, m.period_from,
+       m.period_to, m.period_to, :now, m.period_to, m.total, 0, 0, m.total, 0, :currency,
        CASE WHEN m.total <> 0 THEN m.journal_id END
 FROM made_document m JOIN invoice_series s ON s.business_id = CAST(:business_id AS uuid) AND s.series = :series
 """
@@ -129,7 +130,8 @@ WHERE (legacy_bills.delivered_minor, legacy_bills.one_time_minor)
 """
 
 RECOVERIES = """
-INSERT INTO adjustments (business_id, customer_id, kind, amount_minor, currency, effective_on, reason, state_at, made_at)
+INSERT INTO adjustments (business_id, customer_id, kind, amount_minor, currency, effective_on, reason, state_at,
+                         made_at)
 SELECT CAST(:business_id AS uuid), b.customer_id, 'recovery', b.minor - coalesce(r.minor, 0), :currency, b.last_on,
        b.month || CASE WHEN b.minor > 0 THEN ' delivered and never asked for' ELSE ' asked for and never delivered' END,
        :now, :now

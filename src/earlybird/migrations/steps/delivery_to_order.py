@@ -89,7 +89,13 @@ FROM judged j WHERE j.id = l.id
 # one-time order told delivered (or cancelled, yet named by a delivered row), confirmed by its row.
 STOPS = """
 CREATE TEMP TABLE made_stop ON COMMIT DROP AS
-WITH standing AS (
+WITH attached AS (
+    SELECT DISTINCT ON (order_id) order_id, id, driver_id, told_at, method, collection, key, order_key
+    FROM legacy_deliveries
+    WHERE order_id IN (SELECT id FROM orders WHERE customer_id = ANY(:customers) AND source = 'one_time')
+      AND status IN ('delivered', 'partially_delivered')
+    ORDER BY order_id, told_at DESC NULLS LAST, line DESC, id
+), standing AS (
     SELECT o.id AS order_id, o.customer_id, o.service_on, o.shift, l.driver_id, l.id AS legacy_delivery_id, l.told_at,
            l.status, l.method, l.collection, l.key
     FROM orders o
@@ -103,10 +109,7 @@ WITH standing AS (
            coalesce(r.collection, 'orders') AS collection, coalesce(r.key, d.key) AS key
     FROM orders o
     JOIN legacy_documents d ON d.id = o.id AND d.source = :source AND d.collection = 'orders'
-    LEFT JOIN LATERAL (
-        SELECT l.* FROM legacy_deliveries l
-        WHERE l.order_id = o.id AND l.status IN ('delivered', 'partially_delivered')
-        ORDER BY l.told_at DESC NULLS LAST, l.line DESC, l.id LIMIT 1) r ON true
+    LEFT JOIN attached r ON r.order_id = o.id
     WHERE o.customer_id = ANY(:customers) AND o.source = 'one_time' AND o.service_on IS NOT NULL
       AND (d.facts->>'status' IN ('delivered', 'partially_delivered')
            OR (d.facts->>'status' = 'cancelled' AND r.order_key = d.key))
@@ -155,15 +158,16 @@ GROUP BY s.id, s.order_id, s.customer_id, s.service_on, s.shift, s.driver_id
 """
 
 KEEP_LINES = """
-INSERT INTO delivery_lines (id, delivery_id, order_line_id, customer_id, service_on, ordered_quantity, delivered_quantity)
+INSERT INTO delivery_lines (id, delivery_id, order_line_id, customer_id, service_on, ordered_quantity,
+                            delivered_quantity)
 SELECT id, delivery_id, order_line_id, customer_id, service_on, ordered, delivered FROM made_line
 """
 
 KEEP_EVENTS = """
 INSERT INTO delivery_events (id, client_id, delivery_id, customer_id, service_on, kind, device_at, received_at,
                              actor_kind, actor_id, actor_name, authority, via, legacy_delivery_id)
-SELECT event_id, concat_ws('/', CAST(:source AS text), collection, key, order_id), id, customer_id, service_on, 'confirm',
-       coalesce(told_at, (service_on + time '06:00') AT TIME ZONE zone), :now, 'legacy', driver_id,
+SELECT event_id, concat_ws('/', CAST(:source AS text), collection, key, order_id), id, customer_id, service_on,
+       'confirm', coalesce(told_at, (service_on + time '06:00') AT TIME ZONE zone), :now, 'legacy', driver_id,
        coalesce(method, 'legacy'), CASE method WHEN 'shared_link' THEN 1 WHEN 'admin' THEN 4 ELSE 3 END, 'import',
        legacy_delivery_id
 FROM made_stop s WHERE EXISTS (SELECT FROM made_line l WHERE l.delivery_id = s.id)
@@ -175,18 +179,27 @@ SELECT event_line_id, event_id, id, customer_id, service_on, 1, delivered FROM m
 """
 
 
-def chunks(session: Session) -> list[list[UUID]]:
-    """Return the customers with legacy deliveries or orders, in batches."""
+def phases(session: Session) -> list[list[tuple[str, list[UUID]]]]:
+    """Link all rows first, then make the stops: a row may be evidence for an order of another party."""
     customers = [row["customer_id"] for row in rows(session, CUSTOMERS)]
-    return [customers[n : n + CHUNK] for n in range(0, len(customers), CHUNK)]
+    parts = [customers[n : n + CHUNK] for n in range(0, len(customers), CHUNK)]
+    return [[("link", part) for part in parts], [("attach", part) for part in parts]]
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[UUID]) -> dict[str, int]:
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, list[UUID]]) -> dict[str, int]:
     """Attach what is provable of these customers' rows; what is attached already stays as it is."""
-    facts = {"customers": chunk, "now": ctx.now, "source": SOURCE}
+    phase, customers = chunk
+    facts = {"customers": customers, "now": ctx.now, "source": SOURCE}
+    return _link(session, batch, facts) if phase == "link" else _attach(session, batch, facts)
+
+
+def _link(session: Session, batch: Batch, facts: dict[str, Any]) -> dict[str, int]:
     run(session, JUDGED, facts)
     residue.updated(session, batch, "legacy_deliveries", f"({CHANGED}) c")
-    linked = run(session, LINK, facts)
+    return {"legacy_deliveries": run(session, LINK, facts)}
+
+
+def _attach(session: Session, batch: Batch, facts: dict[str, Any]) -> dict[str, int]:
     run(session, STOPS, facts)
     run(session, "ANALYZE made_stop")
     run(session, SHARES, facts)
@@ -198,7 +211,6 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[UUID]) -> dict[s
     residue.inserted(session, batch, "delivery_events", stops, "event_id")
     residue.inserted(session, batch, "delivery_event_lines", "made_line WHERE delivered > 0", "event_line_id")
     return {
-        "legacy_deliveries": linked,
         "deliveries": run(session, KEEP_STOPS, facts),
         "delivery_lines": run(session, KEEP_LINES),
         "delivery_events": run(session, KEEP_EVENTS, facts),

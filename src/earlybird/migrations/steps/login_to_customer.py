@@ -70,10 +70,10 @@ SELECT membership_id, id, 'customer', customer_id, :now FROM made_login
 """
 
 
-def chunks(session: Session) -> list[None]:
+def phases(session: Session) -> list[list[None]]:
     """Return the one batch: logins are judged together."""
     del session
-    return [None]
+    return [[None]]
 
 
 def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, int]:

@@ -38,10 +38,10 @@ ON CONFLICT (source, kind, key) DO NOTHING
 CODES = "UPDATE orders SET code = short_code('EB', id) WHERE code IS NULL AND source = 'one_time'"
 
 
-def chunks(session: Session) -> list[None]:
+def phases(session: Session) -> list[list[None]]:
     """Return the one batch."""
     del session
-    return [None]
+    return [[None]]
 
 
 def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, int]:

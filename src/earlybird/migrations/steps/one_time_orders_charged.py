@@ -24,10 +24,10 @@ TOUCHES = ("policies", "charges", "invoices", "invoice_lines", "adjustments", "p
 WARNING = "Reverting leaves one-time deliveries out of future charging; issued documents stand."
 
 
-def chunks(session: Session) -> list[None]:
+def phases(session: Session) -> list[list[None]]:
     """Return the one batch."""
     del session
-    return [None]
+    return [[None]]
 
 
 def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, int]:

@@ -47,10 +47,10 @@ ORDER BY o.id
 """
 
 
-def chunks(session: Session) -> list[list[tuple[UUID, str, str]]]:
+def phases(session: Session) -> list[list[list[tuple[UUID, str, str]]]]:
     """Return the orders that stand behind their stops: id, present state, proven state."""
     behind = [(row["id"], row["state"], row["wanted"]) for row in rows(session, BEHIND)]
-    return [behind[n : n + CHUNK] for n in range(0, len(behind), CHUNK)]
+    return [[behind[n : n + CHUNK] for n in range(0, len(behind), CHUNK)]]
 
 
 def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[tuple[UUID, str, str]]) -> dict[str, int]:

@@ -124,10 +124,10 @@ CROSS JOIN LATERAL (
 """
 
 
-def chunks(session: Session) -> list[list[UUID]]:
+def phases(session: Session) -> list[list[list[UUID]]]:
     """Return the customers with a proven visit, in batches."""
     customers = [row["customer_id"] for row in rows(session, CUSTOMERS)]
-    return [customers[n : n + CHUNK] for n in range(0, len(customers), CHUNK)]
+    return [[customers[n : n + CHUNK] for n in range(0, len(customers), CHUNK)]]
 
 
 def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[UUID]) -> dict[str, int]:
