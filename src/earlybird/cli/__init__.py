@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from earlybird.cli import importing, steps
+from earlybird.cli import bill, charge, importing, pay, steps
 from earlybird.cli.terminal import failures_shown
 
 app = typer.Typer(
@@ -18,6 +18,9 @@ app = typer.Typer(
 app.add_typer(importing.app, name="import")
 app.command("legacy-bill")(importing.legacy_bill)
 app.add_typer(steps.app, name="steps")
+app.add_typer(bill.app, name="bill")
+app.command()(charge.charge)
+app.command()(pay.pay)
 
 
 def main() -> None:

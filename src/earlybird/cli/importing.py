@@ -54,7 +54,7 @@ def import_earlybird(
     _take_over(folder, report, cutover, business, not no_link, data_dir, as_json=as_json)
 
 
-def _take_over(  # noqa: PLR0917
+def _take_over(
     folder: Path,
     report: Path | None,
     cutover: datetime | None,

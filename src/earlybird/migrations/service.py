@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
+
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
