@@ -21,7 +21,10 @@ def _wanted(names: list[str] | None) -> list[steps.Step]:
 
 @app.command("list")
 def list_steps(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show every step, what it touches and where it stands. Example: earlybird steps list"""
+    """Show every step, what it touches and where it stands.
+
+    Example: earlybird steps list
+    """
     with database(data_dir) as engine:
         found = steps.listing(engine)
     if as_json:
@@ -49,7 +52,10 @@ def plan(names: Name = None, data_dir: DataDir = None, as_json: AsJson = False) 
 
 @app.command()
 def apply(names: Name = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Apply steps in ascending order, resumable, and verify each. Example: earlybird steps apply 19 20"""
+    """Apply steps in ascending order, resumable, and verify each.
+
+    Example: earlybird steps apply 19 20
+    """
     found = {}
     with database(data_dir) as engine, bar() as progress:
         for step in _wanted(names):
