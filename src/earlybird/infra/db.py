@@ -126,6 +126,11 @@ def value(session: Session, sql: str, facts: Mapping[str, Any] | None = None) ->
     return session.execute(text(sql), dict(facts or {})).scalar()
 
 
+def whole_sets(session: Session) -> None:
+    """Tell the planner that this transaction works on whole tables, whatever their statistics say yet."""
+    session.execute(text("SET LOCAL enable_nestloop = off"))
+
+
 def lock(session: Session, name: str) -> None:
     """Hold the named advisory lock until the transaction ends; wait for whoever has it."""
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})

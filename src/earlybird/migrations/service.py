@@ -159,6 +159,9 @@ def apply(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None
             step_id, run_id = row.id, run.id
         total = _run_batches(engine, ctx, step, Batch(step_id, run_id, int(first)), phases, progress)
         with db.transaction(engine) as session:
+            for table in step.TOUCHES:
+                db.run(session, f"ANALYZE {table}")
+            db.whole_sets(session)
             wrong = step.verify(session)
             db.run(
                 session,

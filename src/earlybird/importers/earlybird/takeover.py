@@ -59,6 +59,24 @@ STAGES: tuple[tuple[str, Callable[[Session, Ctx, masters.Home], dict[str, int]]]
 )
 
 
+ANALYZED = (
+    "customers",
+    "legacy_accounts",
+    "legacy_parties",
+    "legacy_deliveries",
+    "orders",
+    "order_lines",
+    "prices",
+    "products",
+    "subscriptions",
+    "subscription_overrides",
+    "subscription_pauses",
+    "subscription_versions",
+    "users",
+)
+"""Tables that the steps join next; their statistics must not wait for the autovacuum."""
+
+
 def convert(
     engine: Engine, ctx: Ctx, *, name: str | None, cutover_on: date | None, progress: Progress | None = None
 ) -> dict[str, Any]:
@@ -67,16 +85,22 @@ def convert(
     Each stage is one transaction and makes only what is not yet there, so it may be interrupted and repeated.
     """
     with db.transaction(engine) as session:
+        db.run(session, "ANALYZE legacy_documents")
+    with db.transaction(engine) as session:
         home = masters.settle_home(session, ctx, name=name, cutover_on=cutover_on)
     made: dict[str, Any] = {}
     for number, (title, stage) in enumerate(STAGES):
         if progress:
             progress(title, number, len(STAGES))
         with db.transaction(engine) as session:
+            db.whole_sets(session)
             part = stage(session, ctx, home)
             if any(part.values()):
                 audit.record(session, ctx, "import.stage", "import", after={"stage": title} | part)
         made |= part
+    with db.transaction(engine) as session:
+        for table in ANALYZED:
+            db.run(session, f"ANALYZE {table}")
     if progress:
         progress("Taken over", len(STAGES), len(STAGES))
     return made
