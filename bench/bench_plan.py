@@ -48,20 +48,20 @@ CUSTOMERS = """
 CREATE TEMP TABLE a AS SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM areas;
 CREATE TEMP TABLE p AS SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM products;
 INSERT INTO customers (business_id, site_id, code, name, state, area_id)
-    SELECT '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', 'C' || n, 'Customer ' || n,
+    SELECT '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', 'C' || i.n, 'Name ' || i.n,
            'active', a.id FROM generate_series(1, {count}) i(n) JOIN a ON a.n = i.n %% 50;
 INSERT INTO addresses (customer_id, line1, city, postal_code, is_default)
     SELECT id, name || ' Road', 'Bengaluru', '560001', true FROM customers;
 INSERT INTO prices (product_id, scope, customer_id, unit_price, currency, valid_from)
     SELECT p.id, 'customer', c.id, 48, 'INR', '2025-06-01' FROM customers c, p WHERE c.code LIKE '%%0' AND p.n = 0;
 INSERT INTO subscriptions (customer_id, starts_on, state)
-    SELECT id, '2025-01-01', 'active' FROM customers
-    UNION ALL SELECT id, '2025-06-01', 'active' FROM customers WHERE code LIKE ANY (ARRAY['%%1', '%%4', '%%7']);
+    SELECT id, date '2025-01-01', 'active' FROM customers
+    UNION ALL SELECT id, date '2025-06-01', 'active' FROM customers WHERE code LIKE ANY (ARRAY['%%1', '%%4', '%%7']);
 CREATE TEMP TABLE s AS SELECT id, row_number() OVER (ORDER BY id) AS n FROM subscriptions;
 INSERT INTO subscription_versions (subscription_id, valid_from, product_id, quantity, pattern, weekdays, every_n, shift)
-    SELECT s.id, '2025-01-01', p.id, 1 + s.n %% 3, CASE s.n %% 4 WHEN 0 THEN 'weekly' WHEN 1 THEN 'every_nth'
+    SELECT s.id, date '2025-01-01', p.id, 1 + s.n %% 3, CASE s.n %% 4 WHEN 0 THEN 'weekly' WHEN 1 THEN 'every_nth'
            ELSE 'daily' END, ARRAY[0, 2, 5]::smallint[], 2, 'morning' FROM s JOIN p ON p.n = s.n %% 20
-    UNION ALL SELECT s.id, '2025-09-01', p.id, 2.5, 'daily', NULL, NULL, 'morning'
+    UNION ALL SELECT s.id, date '2025-09-01', p.id, 2.5, 'daily', NULL, NULL, 'morning'
     FROM s JOIN p ON p.n = (s.n + 3) %% 20 WHERE s.n %% 5 = 0;
 INSERT INTO subscription_overrides (subscription_id, service_on, kind, quantity)
     SELECT id, '2026-01-17', 'override', n %% 4 FROM s WHERE n %% 10 = 3;
@@ -106,7 +106,7 @@ def main() -> int:
         for count in SIZES:
             with measure.database(embedded, f"plan_{count}") as engine:
                 prepare(engine, count)
-                clear = ("TRUNCATE orders, order_lines, deliveries, delivery_lines, plan_runs CASCADE", "CHECKPOINT")
+                clear = (*(f"DELETE FROM {name}" for name in reversed(ROWS)), f"VACUUM {', '.join(ROWS)}", "CHECKPOINT")
                 seconds = measure.interleave(
                     {"plan": lambda e=engine: plan(e), "bare": lambda e=engine: bare(e)},
                     before=lambda e=engine, c=clear: measure.execute(e, *c),

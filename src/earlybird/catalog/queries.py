@@ -14,22 +14,23 @@ from earlybird.kernel.money import DIGITS
 
 
 def price_in_force(product: str, customer: str, day: str, agreed: str) -> str:
-    """Return a lateral join `price (price_id, unit_price, currency)` on SQL expressions.
+    """Return a join that adds `price (price_id, unit_price, currency)`, of SQL expressions; `day` is a bound date.
 
     The customer's own price, else the one agreed on the standing order (it has no price row), else
     the list price; of each the latest not after the day. No price leaves `unit_price` null; an
     agreed price leaves `currency` null: it is in the business's.
     """
-    latest = "ORDER BY dated.valid_from DESC LIMIT 1"
     return f"""
     LEFT JOIN LATERAL (
         SELECT dated.id, dated.unit_price, dated.currency FROM prices dated
-        WHERE dated.product_id = {product} AND dated.customer_id = {customer} AND dated.valid_from <= {day} {latest}
+        WHERE dated.product_id = {product} AND dated.customer_id = {customer} AND dated.valid_from <= {day}
+        ORDER BY dated.valid_from DESC LIMIT 1
     ) own_price ON true
-    LEFT JOIN LATERAL (
-        SELECT dated.id, dated.unit_price, dated.currency FROM prices dated
-        WHERE dated.product_id = {product} AND dated.customer_id IS NULL AND dated.valid_from <= {day} {latest}
-    ) list_price ON true
+    LEFT JOIN (
+        SELECT DISTINCT ON (dated.product_id) dated.product_id, dated.id, dated.unit_price, dated.currency
+        FROM prices dated WHERE dated.customer_id IS NULL AND dated.valid_from <= {day}
+        ORDER BY dated.product_id, dated.valid_from DESC
+    ) list_price ON list_price.product_id = {product}
     CROSS JOIN LATERAL (
         SELECT coalesce(own_price.unit_price, {agreed}, list_price.unit_price) AS unit_price,
                CASE WHEN own_price.id IS NOT NULL THEN own_price.id

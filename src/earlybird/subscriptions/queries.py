@@ -30,8 +30,7 @@ FROM (
            least(CASE WHEN c.state IN ('paused', 'stopped') THEN coalesce(c.state_from, '-infinity') END,
                  CAST(c.archived_at AT TIME ZONE t.zone AS date)) AS gone_from,
            v.id AS version_id, v.valid_from, v.product_id, v.quantity, v.pattern, v.weekdays, v.every_n, v.until_on,
-           v.agreed_price, v.shift, v.driver_id AS version_driver_id,
-           lead(v.valid_from) OVER (PARTITION BY v.subscription_id ORDER BY v.valid_from) AS next_from
+           v.agreed_price, v.shift, v.driver_id AS version_driver_id
     FROM subscriptions s
     JOIN customers c ON c.id = s.customer_id
     JOIN sites t ON t.id = c.site_id
@@ -55,7 +54,9 @@ CROSS JOIN LATERAL (SELECT CASE WHEN CASE o.pattern
       END THEN o.quantity ELSE 0 END AS quantity) usual
 JOIN (VALUES ('morning'), ('evening')) AS slot(shift)
       ON coalesce(irr.shift, ovr.shift, o.shift) IN (slot.shift, 'both')
-WHERE day.service_on >= o.valid_from AND (o.next_from IS NULL OR day.service_on < o.next_from)
+WHERE day.service_on >= o.valid_from AND NOT EXISTS (
+      SELECT FROM subscription_versions later WHERE later.subscription_id = o.subscription_id
+        AND later.valid_from > o.valid_from AND later.valid_from <= day.service_on)
   AND day.service_on >= o.starts_on AND (o.stops_on IS NULL OR day.service_on < o.stops_on)
   AND (o.gone_from IS NULL OR day.service_on < o.gone_from)
   AND coalesce(irr.quantity, ovr.quantity, usual.quantity) > 0

@@ -83,9 +83,11 @@ FROM ({DUE}) d
 JOIN products p ON p.id = d.product_id
 LEFT JOIN addresses home ON home.customer_id = d.customer_id AND home.is_default AND home.archived_at IS NULL
 LEFT JOIN ({territory.AREA_DRIVERS}) served ON served.area_id = d.area_id AND served.shift = d.shift
-{price_in_force("d.product_id", "d.customer_id", "d.service_on", "d.agreed_price")}
+{price_in_force("d.product_id", "d.customer_id", ":service_on", "d.agreed_price")}
 LEFT JOIN LATERAL (
-    SELECT l.*, o.state = 'cancelled' AND l.cancelled_at IS NULL AS is_dead
+    SELECT l.id, l.order_id, l.cancelled_at, l.cancelled_by, l.subscription_version_id, l.override_id, l.price_id,
+           l.rule, l.product_id, l.quantity, l.base_quantity, l.unit_price, l.currency,
+           o.state = 'cancelled' AND l.cancelled_at IS NULL AS is_dead
     FROM order_lines l JOIN orders o ON o.id = l.order_id
     WHERE l.subscription_id = d.subscription_id AND l.service_on = d.service_on AND l.shift = d.shift LIMIT 1
 ) known ON true
@@ -260,13 +262,15 @@ WHERE k.id = w.id AND k.ordered_quantity <> w.quantity"""
 """A line that was cancelled, or moved to another door, is owed nothing at this one."""
 
 TOTALS = """
-SELECT count(DISTINCT o.id) AS orders, count(DISTINCT v.id) AS stops, count(*) AS lines,
-       coalesce(sum(l.amount_minor), 0)::bigint AS amount_minor,
-       count(DISTINCT v.id) FILTER (WHERE v.driver_id IS NULL) AS unassigned
-FROM deliveries v JOIN orders o ON o.id = v.order_id
-JOIN delivery_lines k ON k.delivery_id = v.id JOIN order_lines l ON l.id = k.order_line_id
-WHERE v.planned_on = :service_on AND o.site_id = :site_id AND v.state <> 'cancelled'
-  AND l.cancelled_at IS NULL AND l.order_id = o.id"""
+SELECT count(*) FILTER (WHERE attempt = 1) AS orders, count(*) AS stops, coalesce(sum(lines), 0)::bigint AS lines,
+       coalesce(sum(amount_minor), 0)::bigint AS amount_minor, count(*) FILTER (WHERE driver_id IS NULL) AS unassigned
+FROM (
+    SELECT v.attempt, v.driver_id, count(*) AS lines, sum(l.amount_minor) AS amount_minor
+    FROM deliveries v JOIN orders o ON o.id = v.order_id
+    JOIN delivery_lines k ON k.delivery_id = v.id JOIN order_lines l ON l.id = k.order_line_id
+    WHERE v.planned_on = :service_on AND o.site_id = :site_id AND v.state <> 'cancelled'
+      AND l.cancelled_at IS NULL AND l.order_id = o.id
+    GROUP BY v.id) stop"""
 
 RUN = """
 INSERT INTO plan_runs (site_id, service_on, first_planned_at, planned_at, line_count)
@@ -284,13 +288,13 @@ def plan_day(session: Session, ctx: Ctx, site_id: UUID, service_on: date) -> Pla
     facts = _circumstances(session, ctx, site_id, service_on)
     closed = territory.closed(session, site_id, service_on)
     run(session, TABLES)
+    run(session, "SET LOCAL default_statistics_target = 10")  # a small sample is enough for keys
     if closed is None:
         run(session, DUE_LINES, facts)
-        run(session, "ANALYZE plan_lines")
         run(session, STANDING_STOPS, facts)
         run(session, ONE_TIME_STOPS, facts)
         run(session, ONE_TIME_LINES, facts)
-    run(session, "ANALYZE plan_lines, plan_stops")
+    run(session, "ANALYZE plan_lines (line_id, was_in, customer_id, door), plan_stops (order_id, customer_id, door)")
     run(session, TOUCHED, facts)
     value(session, LOCKED_ORDERS)
     value(session, LOCKED_DELIVERIES)
