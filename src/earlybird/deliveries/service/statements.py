@@ -43,7 +43,7 @@ SELECT coalesce(known.id, new_id()), known.order_id,
        CASE WHEN d.override_driver_id IS NOT NULL THEN 1 WHEN d.version_driver_id IS NOT NULL THEN 2
             WHEN d.customer_driver_id IS NOT NULL THEN 3 ELSE 4 END
 FROM ({DUE}) d
-JOIN products p ON p.id = d.product_id
+CROSS JOIN LATERAL (SELECT p.name, p.unit_code, p.tax_class_id FROM products p WHERE p.id = d.product_id OFFSET 0) p
 LEFT JOIN addresses home ON home.customer_id = d.customer_id AND home.is_default AND home.archived_at IS NULL
 LEFT JOIN ({AREA_DRIVERS}) served ON served.area_id = d.area_id AND served.shift = d.shift
 {price_in_force("d.product_id", "d.customer_id", ":service_on", "d.agreed_price")}
@@ -55,7 +55,10 @@ LEFT JOIN LATERAL (
     WHERE l.subscription_id = d.subscription_id AND l.service_on = d.service_on AND l.shift = d.shift LIMIT 1
 ) known ON true
 WHERE known.id IS NULL OR known.cancelled_by = 'plan' OR known.cancelled_at IS NULL AND NOT known.is_dead"""
-"""What is due, priced, with its driver; a line that a person cancelled, alone or with its order, stays away."""
+"""What is due, priced, with its driver; a line that a person cancelled, alone or with its order, stays away.
+
+OFFSET and LIMIT hold the look-ups to one index probe a line, however few lines PostgreSQL expects.
+"""
 
 ADDRESS = """
 jsonb_strip_nulls(jsonb_build_object('label', a.label, 'line1', a.line1, 'line2', a.line2, 'city', a.city,
