@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,11 +36,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="full counts: make soak"))
 
 
+RUN = "EARLYBIRD_TEST_RUN"
+
+
+def pytest_configure() -> None:
+    """Give the run a folder that all its workers share."""
+    if RUN not in os.environ:
+        os.environ[RUN] = tempfile.mkdtemp(prefix="earlybird-test-")
+        Path(os.environ[RUN]).chmod(0o711)
+        os.environ["EARLYBIRD_TEST_OWNER"] = str(os.getpid())
+
+
+def pytest_unconfigure() -> None:
+    """Leave no server and no folder behind."""
+    if os.environ.get("EARLYBIRD_TEST_OWNER") == str(os.getpid()):
+        shared = Path(os.environ[RUN])
+        Embedded(shared / "pg").destroy()
+        shutil.rmtree(shared, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+def server() -> Iterator[Embedded]:
     """One embedded PostgreSQL for the run, shared by all workers."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    shared = Path(os.environ[RUN])
     embedded = Embedded(shared / "pg", durable=False)
     with embedded.running():
         with (shared / "template.lock").open("w") as guard:

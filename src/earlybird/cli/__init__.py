@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from earlybird.cli import bill, charge, importing, pay, steps
+from earlybird.cli import bill, charge, confirm, database, demo, importing, init, pay, plan, reconcile, serve, steps
 from earlybird.cli.terminal import failures_shown
 
 app = typer.Typer(
@@ -15,12 +15,22 @@ app = typer.Typer(
     add_completion=False,
     epilog="Exit codes: 0 done, 1 refused or found wrong, 2 wrong usage, 3 no database or disk.",
 )
+
+app.command()(demo.demo)
+app.command()(init.init)
+app.command()(serve.up)
+app.command()(serve.serve)
+app.command()(serve.worker)
+app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
-app.command("legacy-bill")(importing.legacy_bill)
 app.add_typer(steps.app, name="steps")
-app.add_typer(bill.app, name="bill")
+app.command("legacy-bill")(importing.legacy_bill)
+app.command()(plan.plan)
+app.command()(confirm.confirm)
 app.command()(charge.charge)
+app.add_typer(bill.app, name="bill")
 app.command()(pay.pay)
+app.command()(reconcile.reconcile)
 
 
 def main() -> None:

@@ -61,5 +61,6 @@ MACHINE = Machine(
         ),
         "fail": (frozenset({S.planned, S.out, S.delivered, S.partially_delivered}), S.not_delivered),
         "cancel": (frozenset({S.planned}), S.cancelled),
+        "revive": (frozenset({S.cancelled}), S.planned),
     },
 )

@@ -143,7 +143,7 @@ class Account:
                 extra_groups=[] if self.is_switched else None,
             )
         except PermissionError as refused:
-            if refused.filename or not self.is_switched:
+            if refused.filename != "/":  # cwd stands for a refused change of account
                 raise
             raise DirectoryUnusable(
                 f"PostgreSQL does not run as root, and this root may not switch to the account "
@@ -597,6 +597,8 @@ class Embedded:
         pgdata = self._locate(account)
         self._found = None  # programs may have been installed or upgraded since
         binaries = self.binaries()
+        for half_made in pgdata.parent.glob("pgdata.tmp-*"):
+            shutil.rmtree(half_made, ignore_errors=True)  # an orphaned initdb may still write
         if not pgdata.is_dir():
             self._initialise(account, binaries, pgdata)
         if not self.is_running():
@@ -640,8 +642,6 @@ class Embedded:
 
     def _initialise(self, account: Account, binaries: Binaries, pgdata: Path) -> None:
         """Make the cluster beside its place, then rename: it is there whole or not at all."""
-        for half_made in pgdata.parent.glob("pgdata.tmp-*"):
-            shutil.rmtree(half_made, ignore_errors=True)
         fresh = Path(tempfile.mkdtemp(prefix=f"pgdata.tmp-{os.getpid()}-", dir=pgdata.parent))
         try:
             account.own(fresh)
@@ -690,7 +690,7 @@ class Embedded:
             if answer == 0:  # somebody's pg_ctl was killed, its server came up meanwhile
                 return
             if is_held:
-                self._drop_dead_pid_file(pgdata)
+                self._drop_dead_pid_files(pgdata)
             if answer == 1:
                 self._await_recovery()
                 continue
@@ -744,15 +744,15 @@ class Embedded:
                 )
             time.sleep(0.1)
 
-    def _drop_dead_pid_file(self, pgdata: Path) -> None:
-        """Remove a pid file that PostgreSQL dares not touch, though its pid is surely no server.
+    def _drop_dead_pid_files(self, pgdata: Path) -> None:
+        """Remove lock files that PostgreSQL dares not touch, though their pid is surely no server.
 
         Backends that outlive their postmaster still guard the cluster by its shared memory.
         """
-        with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
-            pid_file = pgdata / "postmaster.pid"
-            if _is_proven_dead(abs(int(pid_file.read_text().splitlines()[0]))):
-                pid_file.unlink()
+        for file in (pgdata / "postmaster.pid", self.socket_dir / f".s.PGSQL.{PORT}.lock"):
+            with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
+                if _is_proven_dead(abs(int(file.read_text().splitlines()[0]))):
+                    file.unlink()
 
     def _has_process(self, pgdata: Path) -> bool:
         try:
@@ -768,7 +768,7 @@ class Embedded:
         (self.data_dir / "keep").unlink(missing_ok=True)
         if not (pgdata / "postmaster.pid").is_file():
             return
-        self._drop_dead_pid_file(pgdata)  # else pg_ctl would signal whoever has the pid by now
+        self._drop_dead_pid_files(pgdata)  # else pg_ctl would signal whoever has the pid by now
         pg_ctl = self.binaries().tool("pg_ctl")
         for mode in ("fast", "immediate"):
             command = (pg_ctl, "stop", "-D", pgdata, "-m", mode, "-w", "-s", "-t", "60")

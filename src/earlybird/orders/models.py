@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from earlybird.infra.db import Key, Minor, Now, Quantity, Table, UnitPrice, one_of, ref
-from earlybird.orders.states import OrderSource, OrderState
+from earlybird.orders.states import CancelledBy, OrderSource, OrderState
 from earlybird.territory.states import Shift
 
 
@@ -72,7 +72,8 @@ class OrderLine(Table):
     """So much of a product at a price. `quantity` is what is due; `base_quantity` before any override.
 
     `amount_minor` is quantity × unit_price rounded once, half up; the tax is in it where prices
-    include tax and beside it where they do not (`tax_minor`).
+    include tax and beside it where they do not (`tax_minor`). A cancelled line keeps what it was;
+    the plan brings back only what the plan itself cancelled.
     """
 
     __tablename__ = "order_lines"
@@ -83,6 +84,7 @@ class OrderLine(Table):
         CheckConstraint("source <> 'subscription' OR (service_on IS NOT NULL AND shift IS NOT NULL)", name="standing"),
         one_of("source", OrderSource),
         one_of("shift", Shift),
+        one_of("cancelled_by", CancelledBy),
     )
 
     id: Mapped[Key]
@@ -107,6 +109,7 @@ class OrderLine(Table):
     amount_minor: Mapped[Minor]
     tax_class_id: Mapped[UUID | None] = mapped_column()
     cancelled_at: Mapped[datetime | None]
+    cancelled_by: Mapped[str | None]
     planned_at: Mapped[Now]
 
 

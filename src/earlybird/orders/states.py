@@ -12,6 +12,13 @@ class OrderSource(StrEnum):
     subscription = "subscription"
 
 
+class CancelledBy(StrEnum):
+    """Who cancelled a line: the plan, as it was no longer due, or a person, whose word is final."""
+
+    plan = "plan"
+    person = "person"
+
+
 class OrderState(StrEnum):
     """Where an order stands; billed is not a state but a fact."""
 
@@ -45,5 +52,6 @@ MACHINE = Machine(
             S.not_delivered,
         ),
         "cancel": (frozenset({S.placed, S.planned}), S.cancelled),
+        "revive": (frozenset({S.cancelled}), S.planned),
     },
 )
