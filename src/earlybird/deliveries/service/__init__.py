@@ -1,0 +1,1 @@
+"""The plan and the door: every change to deliveries."""
