@@ -8,11 +8,11 @@ from datetime import date
 from decimal import Decimal
 from uuid import UUID
 
-from make.business import Firm
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from earlybird.kernel import ids
+from make.business import Firm
 
 ON = date(2026, 1, 15)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from earlybird.cli import confirm
 from earlybird.cli.terminal import failures_shown
 
 app = typer.Typer(
@@ -14,6 +15,9 @@ app = typer.Typer(
     add_completion=False,
     epilog="Exit codes: 0 done, 1 refused or found wrong, 2 wrong usage, 3 no database or disk.",
 )
+
+app.callback()(lambda: None)  # one command alone would lose its name
+app.command()(confirm.confirm)
 
 
 def main() -> None:
