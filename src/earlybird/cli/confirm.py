@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import BufferedReader
 from itertools import islice
@@ -16,7 +18,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from earlybird.cli import terminal
 from earlybird.cli.terminal import AsJson, DataDir
-from earlybird.deliveries.schemas import Answer, NotRead, Verdict, read
+from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, Verdict, read
 from earlybird.deliveries.service import door
 from earlybird.infra.db import transaction
 
@@ -24,11 +26,12 @@ CHUNK = 500
 LONGEST = 1 << 20
 """Bytes of one line; no confirmation is near that long."""
 FOREIGN = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16", b"\x1f\x8b": "gzip", b"PK": "zip"}
+Lines = list[tuple[int, bytes]]
 MARK = b"\xef\xbb\xbf"
 
 
 @dataclass(slots=True)
-class _Tally:
+class Tally:
     """What has become of the lines so far."""
 
     size: int
@@ -36,7 +39,7 @@ class _Tally:
     outcomes: Counter[str] = field(default_factory=Counter)
     rejections: list[dict[str, Any]] = field(default_factory=list)
 
-    def count(self, lines: Sequence[tuple[int, bytes]], verdicts: Sequence[Verdict]) -> None:
+    def count(self, lines: Lines, verdicts: Sequence[Verdict]) -> None:
         """Count a chunk."""
         for (number, _), verdict in zip(lines, verdicts, strict=True):
             self.answers[verdict.answer] += 1
@@ -76,9 +79,9 @@ def confirm(
     Exit codes: 0 all taken or repeated, 1 some rejected, 2 unreadable file, 3 no database or disk.
     """
     with _opened(file) as source:
-        tally = _Tally(file.stat().st_size)
+        tally = Tally(file.stat().st_size)
         with terminal.database(data_dir) as engine:
-            _take(engine, source, tally, dry_run=dry_run)
+            take(engine, source, tally, dry_run=dry_run)
     if not tally.answers:
         terminal.stop(f"{escape(str(file))} holds no confirmations.", terminal.USAGE)
     _show(tally, as_json=as_json, dry_run=dry_run)
@@ -86,33 +89,43 @@ def confirm(
         raise typer.Exit(terminal.REFUSED)
 
 
-def _take(engine: Any, source: BufferedReader, tally: _Tally, *, dry_run: bool) -> None:
+def take(engine: Any, source: BufferedReader, tally: Tally, *, dry_run: bool) -> None:
     """Take the file chunk by chunk, each in a transaction; a dry run takes all in one and gives it back."""
     ctx = terminal.context("file")
+    gc.freeze()  # what was imported is no garbage, and walking it again and again costs a tenth
     with _progress() as bar:
         task = bar.add_task("confirming", total=tally.size or None)
-        chunks = _chunks(source)
+        chunks = _ahead(_chunks(source))
         if dry_run:
             with transaction(engine) as session:
-                for lines in chunks:
-                    tally.count(lines, _judged(session, ctx, lines))
+                for lines, items in chunks:
+                    tally.count(lines, door.confirm_many(session, ctx, items, bodies=[body for _, body in lines]))
                     bar.advance(task, sum(len(body) + 1 for _, body in lines))
                 session.rollback()
             return
-        for lines in chunks:
+        for lines, items in chunks:
             with transaction(engine) as session:
-                verdicts = _judged(session, ctx, lines)
+                verdicts = door.confirm_many(session, ctx, items, bodies=[body for _, body in lines])
             tally.count(lines, verdicts)
             bar.advance(task, sum(len(body) + 1 for _, body in lines))
 
 
-def _judged(session: Any, ctx: Any, lines: Sequence[tuple[int, bytes]]) -> list[Verdict]:
-    """Read and take one chunk."""
-    bodies = [body for _, body in lines]
-    items = [
-        read(body) if len(body) <= LONGEST else NotRead(None, None, "A line is longer than 1 MiB.") for body in bodies
-    ]
-    return door.confirm_many(session, ctx, items, bodies=bodies)
+def _ahead(chunks: Iterator[Lines]) -> Iterator[tuple[Lines, list[Confirmation | NotRead]]]:
+    """Yield chunks with what they read as; the next one is read while the database works on this one."""
+
+    def following() -> tuple[Lines, list[Confirmation | NotRead]]:
+        lines = next(chunks, [])
+        return lines, [
+            read(body) if len(body) <= LONGEST else NotRead(None, None, "A line is longer than 1 MiB.")
+            for _, body in lines
+        ]
+
+    with ThreadPoolExecutor(1) as reader:
+        found = reader.submit(following).result()
+        while found[0]:
+            upcoming = reader.submit(following)
+            yield found
+            found = upcoming.result()
 
 
 def _opened(file: Path) -> BufferedReader:
@@ -132,7 +145,7 @@ def _opened(file: Path) -> BufferedReader:
     return source
 
 
-def _chunks(source: BufferedReader) -> Iterator[list[tuple[int, bytes]]]:
+def _chunks(source: BufferedReader) -> Iterator[Lines]:
     """Yield numbered lines in chunks; blank ones are passed over."""
     lines = ((number, body) for number, body in enumerate(_lines(source), 1) if body)
     while chunk := list(islice(lines, CHUNK)):
@@ -156,7 +169,7 @@ def _progress() -> Progress:
     )  # fmt: skip
 
 
-def _show(tally: _Tally, *, as_json: bool, dry_run: bool) -> None:
+def _show(tally: Tally, *, as_json: bool, dry_run: bool) -> None:
     """Answer with the counts and with every line that was rejected."""
     summary = tally.summary()
     if as_json:

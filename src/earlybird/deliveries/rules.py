@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
-from uuid import UUID
 
 from earlybird.deliveries import errors
 from earlybird.deliveries.states import Authority, DeliveryState, EventKind
@@ -34,11 +33,11 @@ class Policy(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of a planned stop."""
+    """A line of a planned stop. Keys stay text on this path: a hundred thousand of them are hashed and written."""
 
-    id: UUID
-    order_line_id: UUID
-    product_id: UUID
+    id: str
+    order_line_id: str
+    product_id: str
     ordered: Decimal
     service_on: date
     is_cancelled: bool = False
@@ -47,8 +46,8 @@ class Line(NamedTuple):
 class Claim(NamedTuple):
     """A line as a confirmation names it, in exactly one of three ways, and a quantity."""
 
-    order_line_id: UUID | None
-    product_id: UUID | None
+    order_line_id: str | None
+    product_id: str | None
     line: int | None
     quantity: Decimal
 
@@ -61,7 +60,7 @@ class Told(NamedTuple):
     authority: int
     device_at: datetime
     actor: str
-    quantities: Mapping[UUID, Decimal]
+    quantities: Mapping[str, Decimal]
     empties: Mapping[str, int]
 
 
@@ -111,9 +110,9 @@ def find_line(lines: Sequence[Line], claim: Claim, place: int) -> Line:
     return found[0]
 
 
-def quantities(policy: Policy, lines: Sequence[Line], claims: Sequence[Claim]) -> dict[UUID, Decimal]:
+def quantities(policy: Policy, lines: Sequence[Line], claims: Sequence[Claim]) -> dict[str, Decimal]:
     """Return the quantity told per delivery line; refuse unknown, repeated and excessive ones."""
-    told: dict[UUID, Decimal] = {}
+    told: dict[str, Decimal] = {}
     for place, claim in enumerate(claims):
         line = find_line(lines, claim, place)
         if line.id in told:
@@ -127,7 +126,7 @@ def quantities(policy: Policy, lines: Sequence[Line], claims: Sequence[Claim]) -
     return told
 
 
-def shortcut(lines: Sequence[Line], *, delivered: bool) -> dict[UUID, Decimal]:
+def shortcut(lines: Sequence[Line], *, delivered: bool) -> dict[str, Decimal]:
     """Return all of every line, or none of any."""
     return {line.id: line.ordered if delivered else ZERO for line in lines if not line.is_cancelled}
 
@@ -137,25 +136,26 @@ def rank(told: Told) -> tuple[int, datetime, str]:
     return told.authority, told.device_at, told.client_id
 
 
-def winner(events: Iterable[Told], line_id: UUID) -> Told | None:
+def winner(events: Iterable[Told], line_id: str) -> Told | None:
     """Return the confirmation or correction whose word counts for a line."""
-    return max((e for e in events if e.kind != EventKind.return_ and line_id in e.quantities), key=rank, default=None)
+    best = None
+    for event in events:
+        if event.kind != EventKind.return_ and line_id in event.quantities and (not best or rank(event) > rank(best)):
+            best = event
+    return best
 
 
-def returns(events: Iterable[Told], line_id: UUID, since: Told) -> Decimal:
+def returns(events: Iterable[Told], line_id: str, since: Told) -> Decimal:
     """Return how much came back after `since` was told."""
     mark = (since.device_at, since.client_id)
-    return sum(
-        (
-            e.quantities[line_id]
-            for e in events
-            if e.kind == EventKind.return_ and line_id in e.quantities and (e.device_at, e.client_id) > mark
-        ),
-        ZERO,
-    )
+    back = ZERO
+    for event in events:
+        if event.kind == EventKind.return_ and line_id in event.quantities:
+            back += event.quantities[line_id] if (event.device_at, event.client_id) > mark else ZERO
+    return back
 
 
-def settle(events: Sequence[Told], line_id: UUID, ordered: Decimal) -> Decimal:
+def settle(events: Sequence[Told], line_id: str, ordered: Decimal) -> Decimal:
     """Return the delivered quantity of a line: a function of the set of its events, not of their order.
 
     The winner's word, at most what was ordered, less what came back after it, at least zero.
@@ -184,13 +184,13 @@ def has_word(events: Sequence[Told], told: Told) -> bool:
     return any(max((e for e in events if c in e.empties), key=rank) is told for c in told.empties)
 
 
-def disagree(events: Iterable[Told], line_id: UUID) -> bool:
+def disagree(events: Iterable[Told], line_id: str) -> bool:
     """Say whether two different actors told different quantities of a line."""
     tellings = [e for e in events if e.kind != EventKind.return_ and line_id in e.quantities]
     return len({e.quantities[line_id] for e in tellings}) > 1 and len({e.actor for e in tellings}) > 1
 
 
-def excess(events: Sequence[Told], line_id: UUID, ordered: Decimal) -> Decimal:
+def excess(events: Sequence[Told], line_id: str, ordered: Decimal) -> Decimal:
     """Return by how much the words go beyond the goods: told over ordered, or returned over delivered."""
     best = winner(events, line_id)
     if best is None:

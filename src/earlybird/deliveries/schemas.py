@@ -163,7 +163,7 @@ class Confirmation(_Shape):
     @property
     def claims(self) -> list[Claim]:
         """The lines as the rules read them."""
-        return [Claim(n.order_line_id, n.product_id, n.line, n.quantity) for n in self.lines or ()]
+        return [Claim(_key(n.order_line_id), _key(n.product_id), n.line, n.quantity) for n in self.lines or ()]
 
     def digest(self) -> str:
         """Return the SHA-256 of the content; equal content in another spelling has the same."""
@@ -224,6 +224,11 @@ def read(body: bytes) -> Confirmation | NotRead:
 def said(failure: Failure) -> str:
     """Return the rule that a failure speaks of, with its facts, without the field."""
     return str(failure).removeprefix(f"{failure.field}: ")
+
+
+def _key(key: UUID | None) -> str | None:
+    """Return a key as the rules compare it."""
+    return None if key is None else str(key)
 
 
 def _client_id(body: bytes) -> str | None:

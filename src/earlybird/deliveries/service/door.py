@@ -137,7 +137,7 @@ def _order(chunk: Chunk, item: Confirmation) -> Order:
         where = "order_code"
     else:
         where = "order_id"
-        found = chunk.names.get((name.source, name.kind, name.key)) if isinstance(name, OrderKey) else name
+        found = chunk.names.get((name.source, name.kind, name.key)) if isinstance(name, OrderKey) else str(name)
     if isinstance(found, Failure):
         raise found
     order = chunk.orders.get(found) if found is not None else None
@@ -151,7 +151,7 @@ def _order(chunk: Chunk, item: Confirmation) -> Order:
 def _stop(order: Order, item: Confirmation) -> Stop:
     """Return the attempt that a confirmation names, else the latest."""
     if item.delivery_id is not None:
-        found, where = [s for s in order.stops if s.id == item.delivery_id], "delivery_id"
+        found, where = [s for s in order.stops if s.id == str(item.delivery_id)], "delivery_id"
         if item.attempt is not None:
             found, where = [s for s in found if s.attempt == item.attempt], "attempt" if found else where
     elif item.attempt is not None:
@@ -168,7 +168,7 @@ def _stop(order: Order, item: Confirmation) -> Stop:
 
 
 def _accept(
-    ctx: Ctx, chunk: Chunk, order: Order, stop: Stop, item: Confirmation, digest: str, quantities: dict[UUID, Decimal]
+    ctx: Ctx, chunk: Chunk, order: Order, stop: Stop, item: Confirmation, digest: str, quantities: dict[str, Decimal]
 ) -> Verdict:
     """Add an event to its stop and note by how much it changes what follows from all of them."""
     if item.actor is None:
@@ -199,13 +199,13 @@ def _accept(
     chunk.touched[order.id] = order
     has_word = len(stop.events) == 1 and item.kind != EventKind.return_
     answer = Answer.accepted if has_word or rules.has_word(stop.events, told) else Answer.superseded
-    verdict = Verdict(answer, item.client_id, order.id, stop.id, event_id, str(stop.now_state))
+    verdict = Verdict(answer, item.client_id, UUID(order.id), UUID(stop.id), event_id, str(stop.now_state))
     chunk.kept.add_event(ctx, item, actor, stop.planned_on, told, verdict, digest, order.customer_id)
     chunk.known[item.client_id] = Known(digest, verdict._replace(answer=Answer.repeated, first=answer))
     return verdict
 
 
-def _reasons(stop: Stop, item: Confirmation) -> dict[UUID, str]:
+def _reasons(stop: Stop, item: Confirmation) -> dict[str, str]:
     """Return why, per line: the line's own reason, else the confirmation's."""
     found = dict.fromkeys((line.id for line in stop.lines), item.reason) if item.reason else {}
     for place, claimed in enumerate(item.lines or ()):
@@ -248,8 +248,8 @@ def _compare(chunk: Chunk, order: Order, stop: Stop, line: Line) -> None:
 
 def _move(session: Session, ctx: Ctx, chunk: Chunk) -> None:
     """Move the touched deliveries and their orders to where the words put them."""
-    visits: dict[str, list[UUID]] = defaultdict(list)
-    orders: dict[tuple[str, ...], list[UUID]] = defaultdict(list)
+    visits: dict[str, list[str]] = defaultdict(list)
+    orders: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for order in chunk.touched.values():
         for stop in order.stops:
             if stop.now_state != stop.state:
@@ -271,13 +271,13 @@ def _move(session: Session, ctx: Ctx, chunk: Chunk) -> None:
         audit.report_many(session, ctx, check_name, found)
 
 
-def _all_moved(moved: Sequence[UUID], moving: Sequence[UUID]) -> None:
+def _all_moved(moved: Sequence[UUID], moving: Sequence[str]) -> None:
     """Refuse to go on when a row under our lock was moved by somebody without it."""
     if len(moved) != len(moving):
         raise ChangedMeanwhile(moved=len(moved), expected=len(moving))
 
 
-def _compare_attempts(chunk: Chunk, order: Order, totals: dict[UUID, Decimal]) -> None:
+def _compare_attempts(chunk: Chunk, order: Order, totals: dict[str, Decimal]) -> None:
     """Note where the attempts together handed over more than the order."""
     for line_id, total in totals.items():
         if total > order.wanted[line_id]:
@@ -295,7 +295,7 @@ def plan_next_attempt(
     session: Session, ctx: Ctx, order_id: UUID, *, on: date, shift: str | None, driver_id: UUID | None
 ) -> UUID:
     """Plan another attempt for an order that was not delivered; return the new delivery."""
-    if not queries.orders_locked(session, [order_id]):
+    if not queries.orders_locked(session, [str(order_id)]):
         raise errors.OrderUnknown(field="order_id")
     if not audit.move_many(session, ctx, "orders", ORDER_MACHINE, "plan", [order_id], reason=f"next attempt on {on}"):
         raise errors.NoNextAttempt(field="order_id")

@@ -64,7 +64,7 @@ class Kept:
 
     events: list[dict[str, Any]] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
-    deltas: dict[UUID, Decimal] = field(default_factory=dict)
+    deltas: dict[str, Decimal] = field(default_factory=dict)
     empties: list[dict[str, Any]] = field(default_factory=list)
     findings: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
 
@@ -77,12 +77,12 @@ class Kept:
         told: Told,
         verdict: Verdict,
         digest: str,
-        customer_id: UUID,
+        customer_id: str,
     ) -> None:
         """Note an event with its words: absolute quantities, and the answer a repeat will get."""
         kind, actor_id, name = actor
         words: dict[str, Any] = {
-            "lines": {str(line): str(quantity) for line, quantity in told.quantities.items()},
+            "lines": {line: str(quantity) for line, quantity in told.quantities.items()},
             "answer": verdict.answer,
             "outcome": verdict.outcome,
             "digest": digest,
@@ -112,7 +112,7 @@ class Kept:
         )
 
     def add_line(
-        self, customer_id: UUID, event_id: UUID, line: Line, revision: int, delta: Decimal, reason: str | None
+        self, customer_id: str, event_id: UUID, line: Line, revision: int, delta: Decimal, reason: str | None
     ) -> None:
         """Note by how much an event changes a line; an event that changes nothing adds no row."""
         self.lines.append(
@@ -128,7 +128,7 @@ class Kept:
         )
         self.deltas[line.id] = self.deltas.get(line.id, Decimal(0)) + delta
 
-    def add_empties(self, customer_id: UUID, event_id: UUID, on: date, container: str, taken_back: int) -> None:
+    def add_empties(self, customer_id: str, event_id: UUID, on: date, container: str, taken_back: int) -> None:
         """Note empties taken back: they leave the customer, so the movement is negative."""
         if taken_back:
             self.empties.append(
@@ -141,16 +141,16 @@ class Kept:
                 }
             )
 
-    def find(self, check_name: str, subject: UUID, title: str, customer_id: UUID, **facts: Any) -> None:
+    def find(self, check_name: str, subject: str, title: str, customer_id: str, **facts: Any) -> None:
         """Note a finding; a later one about the same subject replaces it."""
-        self.findings[check_name, str(subject)] = {
-            "subject": str(subject),
+        self.findings[check_name, subject] = {
+            "subject": subject,
             "title": title,
             "severity": str(Severity.warning),
             "money_minor": None,
             "currency": None,
-            "customer_id": str(customer_id),
-            "facts": {name: str(fact) if isinstance(fact, UUID) else fact for name, fact in facts.items()},
+            "customer_id": customer_id,
+            "facts": facts,
         }
 
 

@@ -26,13 +26,13 @@ from earlybird.orders.states import OrderState
 class Stop:
     """One attempt at a door, with all that was told about it."""
 
-    id: UUID
+    id: str
     attempt: int
     planned_on: date
     state: DeliveryState
     now_state: DeliveryState
     lines: list[Line] = field(default_factory=list)
-    delivered: dict[UUID, Decimal] = field(default_factory=dict)
+    delivered: dict[str, Decimal] = field(default_factory=dict)
     events: list[Told] = field(default_factory=list)
 
     def outcome(self) -> DeliveryState:
@@ -46,14 +46,14 @@ class Stop:
 class Order:
     """An order under lock, with its attempts."""
 
-    id: UUID
-    customer_id: UUID
+    id: str
+    customer_id: str
     state: OrderState
     zone: ZoneInfo
     stops: list[Stop] = field(default_factory=list)
-    wanted: dict[UUID, Decimal] = field(default_factory=dict)
+    wanted: dict[str, Decimal] = field(default_factory=dict)
 
-    def totals(self) -> dict[UUID, Decimal]:
+    def totals(self) -> dict[str, Decimal]:
         """Return how much of each order line was delivered in all attempts."""
         found = dict.fromkeys(self.wanted, rules.ZERO)
         for stop in self.stops:
@@ -75,12 +75,12 @@ class Chunk:
     """What is known about a chunk, and what is to be written of it."""
 
     policy: Policy
-    orders: dict[UUID, Order]
-    names: dict[Any, UUID | Failure]
+    orders: dict[str, Order]
+    names: dict[Any, str | Failure]
     known: dict[str, Known]
-    revisions: dict[UUID, int]
+    revisions: dict[str, int]
     kept: facts.Kept = field(default_factory=facts.Kept)
-    touched: dict[UUID, Order] = field(default_factory=dict)
+    touched: dict[str, Order] = field(default_factory=dict)
 
 
 def load(session: Session, items: Sequence[Confirmation]) -> Chunk:
@@ -89,8 +89,8 @@ def load(session: Session, items: Sequence[Confirmation]) -> Chunk:
     if not items:
         return chunk
     _resolve(session, chunk, items)
-    wanted = {i.order_id for i in items if isinstance(i.order_id, UUID)}
-    wanted.update(found for found in chunk.names.values() if isinstance(found, UUID))
+    wanted = {str(i.order_id) for i in items if isinstance(i.order_id, UUID)}
+    wanted.update(found for found in chunk.names.values() if isinstance(found, str))
     zones: dict[str, ZoneInfo] = {}
     for order_id, customer_id, state, zone in queries.orders_locked(session, wanted):
         if zone not in zones:
@@ -126,9 +126,9 @@ def _resolve(session: Session, chunk: Chunk, items: Sequence[Confirmation]) -> N
             chunk.names[source, kind, key] = order_id
 
 
-def _load_stops(session: Session, chunk: Chunk) -> dict[UUID, Stop]:
+def _load_stops(session: Session, chunk: Chunk) -> dict[str, Stop]:
     """Hang attempts and lines on the locked orders; return the attempts by id."""
-    stops: dict[UUID, Stop] = {}
+    stops: dict[str, Stop] = {}
     if not chunk.orders:
         return stops
     for row in queries.stops(session, chunk.orders):
@@ -148,18 +148,18 @@ def _load_stops(session: Session, chunk: Chunk) -> dict[UUID, Stop]:
     return stops
 
 
-def _load_told(session: Session, chunk: Chunk, stops: dict[UUID, Stop]) -> None:
+def _load_told(session: Session, chunk: Chunk, stops: dict[str, Stop]) -> None:
     """Hang what was told before on the attempts, and count the revisions of their lines."""
     if not stops:
         return
-    seen: set[UUID] = set()
+    seen: set[str] = set()
     for row in queries.told(session, stops):
         stop_id, client_id, kind, authority, device_at, actor_kind, actor_id, actor_name, told, deltas = row
         lines = (told or {}).get("lines") or deltas or {}
         stops[stop_id].events.append(
             Told(
                 client_id, kind, authority, device_at, actor_word(actor_kind, actor_id, actor_name),
-                {UUID(line): Decimal(quantity) for line, quantity in lines.items()}, (told or {}).get("empties") or {},
+                {line: Decimal(quantity) for line, quantity in lines.items()}, (told or {}).get("empties") or {},
             )
         )  # fmt: skip
         seen.add(stop_id)
