@@ -2,5 +2,6 @@
 
 from make import dump
 from make.business import business, customer, driver, product, subscription
+from make.planned import planned
 
-__all__ = ["business", "customer", "driver", "dump", "product", "subscription"]
+__all__ = ["business", "customer", "driver", "dump", "planned", "product", "subscription"]

@@ -15,6 +15,9 @@ from earlybird.infra.db import rows
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.states import Machine
 
+DIGEST = "encode(sha256(string_agg(uuid_send(id), ''::bytea ORDER BY id)), 'hex')"
+"""The SHA-256 of the sorted ids of a bulk change."""
+
 
 class Stateful(Protocol):
     """A row with a lifecycle."""
@@ -86,7 +89,7 @@ def move_many(
     table: str,
     machine: Machine[Any],
     verb: str,
-    ids: Sequence[UUID],
+    ids: Sequence[UUID] | Sequence[str],
     *,
     reason: str | None = None,
 ) -> list[UUID]:
@@ -97,18 +100,30 @@ def move_many(
     if not ids:
         return []
     sources, target = machine.moves[verb]
-    moved = [
-        row["id"]
-        for row in rows(
-            session,
-            f"UPDATE {table} SET state = :target, state_at = :now "
-            "WHERE id = ANY(:ids) AND state = ANY(:sources) RETURNING id",
-            {"target": str(target), "now": ctx.now, "ids": list(ids), "sources": [str(s) for s in sources]},
-        )
-    ]
+    moved, digest = session.execute(
+        text(
+            f"WITH moved AS (UPDATE {table} SET state = :target, state_at = :now "
+            "WHERE id = ANY(CAST(:ids AS uuid[])) AND state = ANY(:sources) RETURNING id) "
+            f"SELECT coalesce(array_agg(id), '{{}}'), {DIGEST} FROM moved"
+        ),
+        {
+            "target": str(target),
+            "now": ctx.now,
+            "ids": "{" + ",".join(map(str, ids)) + "}",
+            "sources": [str(s) for s in sources],
+        },
+    ).one()
     if moved:
-        record_many(session, ctx, f"{machine.name}.{verb}", machine.name, moved, reason=reason)
-    return moved
+        record(
+            session,
+            ctx,
+            f"{machine.name}.{verb}",
+            machine.name,
+            reason=reason,
+            row_count=len(moved),
+            digest=digest,
+        )
+    return list(moved)
 
 
 def record_many(
@@ -123,8 +138,8 @@ def record_many(
 ) -> None:
     """Write one entry for a bulk change: how many rows, and the SHA-256 of their sorted ids."""
     digest = session.execute(
-        text("SELECT encode(sha256(string_agg(uuid_send(i), ''::bytea ORDER BY i)), 'hex') FROM unnest(:ids) i"),
-        {"ids": list(ids)},
+        text(f"SELECT {DIGEST} FROM unnest(CAST(:ids AS uuid[])) AS i(id)"),
+        {"ids": "{" + ",".join(map(str, ids)) + "}"},
     ).scalar()
     record(session, ctx, action, entity, after=after, reason=reason, row_count=len(ids), digest=digest)
 

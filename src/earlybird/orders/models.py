@@ -30,6 +30,7 @@ class Order(Table):
             postgresql_where="source = 'subscription'",
             postgresql_nulls_not_distinct=True,
         ),
+        Index("orders_code_idx", "code", postgresql_where="code IS NOT NULL"),
         Index("orders_open_idx", "service_on", postgresql_where="state IN ('placed', 'planned', 'out')"),
         CheckConstraint("source <> 'subscription' OR (service_on IS NOT NULL AND shift IS NOT NULL)", name="standing"),
         one_of("source", OrderSource),

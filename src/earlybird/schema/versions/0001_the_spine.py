@@ -780,6 +780,7 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['site_id'], ['sites.id'], name=op.f('orders_site_id_fkey')),
     sa.PrimaryKeyConstraint('id', name=op.f('orders_pkey'))
     )
+    op.create_index('orders_code_idx', 'orders', ['code'], unique=False, postgresql_where='code IS NOT NULL')
     op.create_index(op.f('orders_customer_id_idx'), 'orders', ['customer_id'], unique=False)
     op.create_index('orders_open_idx', 'orders', ['service_on'], unique=False, postgresql_where="state IN ('placed', 'planned', 'out')")
     op.create_index('orders_standing_key', 'orders', ['customer_id', 'service_on', 'shift', 'address_id'], unique=True, postgresql_where="source = 'subscription'", postgresql_nulls_not_distinct=True)

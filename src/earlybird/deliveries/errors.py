@@ -1,0 +1,85 @@
+"""Why a confirmation at the door is refused; each names the field it speaks of."""
+
+from __future__ import annotations
+
+from earlybird.kernel.errors import Conflict, Invalid, NotFound
+
+
+class OrderNotNamed(Invalid):
+    """Name the order, by order_id or by order_code, not both."""
+
+
+class OrderUnknown(NotFound):
+    """No order goes by that name."""
+
+
+class OrderAmbiguous(Invalid):
+    """More than one order goes by that code; name it by its id."""
+
+
+class OrderCancelled(Conflict):
+    """The order is cancelled."""
+
+
+class DeliveryUnknown(NotFound):
+    """The order has no such delivery."""
+
+
+class DeliveryCancelled(Conflict):
+    """The delivery is cancelled."""
+
+
+class NothingToDeliver(Invalid):
+    """The delivery has no lines."""
+
+
+class ContentNotNamed(Invalid):
+    """Say what was delivered: either an outcome or the lines."""
+
+
+class ReturnNeedsLines(Invalid):
+    """A return names the lines that came back, each with more than zero, and neither outcome nor empties."""
+
+
+class LineNotNamed(Invalid):
+    """Name a line in one way: order_line_id, product_id or line."""
+
+
+class LineUnknown(NotFound):
+    """The order has no such line."""
+
+
+class LineAmbiguous(Invalid):
+    """The product stands on more than one line; name the line."""
+
+
+class LineCancelled(Conflict):
+    """That line is cancelled."""
+
+
+class LineNamedTwice(Invalid):
+    """One confirmation names a line once."""
+
+
+class MoreThanOrdered(Invalid):
+    """The quantity is more than was ordered."""
+
+
+class InTheFuture(Invalid):
+    """The device's time lies in the future."""
+
+
+class OutsideWindow(Invalid):
+    """Too far from the planned day; only a correction by staff, with its reason, may tell it."""
+
+
+class ClientIdTaken(Conflict):
+    """That client_id has already told something else."""
+
+
+class DatabaseRefused(Invalid):
+    """The database refused it."""
+
+
+class NoNextAttempt(Conflict):
+    """Only an order that was not delivered can be tried again."""

@@ -1,0 +1,1 @@
+"""What is known of planned stops and of what was told about them."""

@@ -1,0 +1,125 @@
+"""What the door must know to judge a chunk of confirmations: one statement per question, over arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from earlybird.deliveries.rules import Policy
+
+
+def _all(session: Session, sql: str, **facts: Any) -> Sequence[Any]:
+    """Return the rows of one statement as tuples."""
+    return session.execute(text(sql), facts).all()
+
+
+def _keys(keys: Collection[str]) -> str:
+    """Write keys as one array literal: a list would be bound key by key."""
+    return "{" + ",".join(keys) + "}"
+
+
+def policy(session: Session) -> Policy:
+    """Return the door's switches; a policy without a row is on, the window one day."""
+    found = dict(
+        tuple(row)
+        for row in _all(
+            session,
+            "SELECT name, value FROM policies WHERE name IN ('check_quantities', 'check_dates', 'confirm_window_days')",
+        )
+    )
+    return Policy(
+        quantities=found.get("check_quantities") is not False,
+        dates=found.get("check_dates") is not False,
+        window_days=int(found.get("confirm_window_days", 1)),
+    )
+
+
+def orders_by_code(session: Session, codes: Collection[str]) -> Sequence[Any]:
+    """Return (code, order id) of orders with one of these codes; a code may name more than one."""
+    return _all(session, "SELECT code, id::text FROM orders WHERE code = ANY(:codes)", codes=list(codes))
+
+
+def orders_by_key(session: Session, keys: Collection[tuple[str, str, str]]) -> Sequence[Any]:
+    """Return (source, kind, key, order id) of orders that another system names so."""
+    sources, kinds, names = zip(*keys, strict=True)
+    return _all(
+        session,
+        "SELECT k.source, k.kind, k.key, k.order_id::text FROM order_keys k JOIN unnest(CAST(:sources AS text[]), "
+        "CAST(:kinds AS text[]), CAST(:names AS text[])) AS a(source, kind, key) USING (source, kind, key)",
+        sources=list(sources),
+        kinds=list(kinds),
+        names=list(names),
+    )
+
+
+def orders_locked(session: Session, ids: Collection[str]) -> Sequence[Any]:
+    """Lock orders in the order of their ids; return (id, customer id, state, the site's zone).
+
+    Whoever changes an order, its deliveries or their lines holds this lock first.
+    """
+    return _all(
+        session,
+        "SELECT o.id::text, o.customer_id::text, o.state, s.zone FROM orders o JOIN sites s ON s.id = o.site_id "
+        "WHERE o.id = ANY(CAST(:ids AS uuid[])) ORDER BY o.id FOR NO KEY UPDATE OF o",
+        ids=_keys(ids),
+    )
+
+
+def stops(session: Session, order_ids: Collection[str]) -> Sequence[Any]:
+    """Return every line of every attempt of these orders, attempts and lines in order."""
+    return _all(
+        session,
+        """
+        SELECT d.order_id::text, d.id::text, d.attempt, d.planned_on, d.state, l.id::text, l.order_line_id::text,
+               p.product_id::text, l.service_on, l.ordered_quantity, l.delivered_quantity, p.quantity,
+               p.cancelled_at IS NOT NULL
+        FROM deliveries d
+        LEFT JOIN delivery_lines l ON l.delivery_id = d.id
+        LEFT JOIN order_lines p ON p.id = l.order_line_id
+        WHERE d.order_id = ANY(CAST(:order_ids AS uuid[]))
+        ORDER BY d.order_id, d.attempt, l.order_line_id
+        """,
+        order_ids=_keys(order_ids),
+    )
+
+
+def known(session: Session, client_ids: Collection[str]) -> Sequence[Any]:
+    """Return (client_id, event id, delivery id, order id, told) of events already kept."""
+    return _all(
+        session,
+        "SELECT e.client_id, e.id, e.delivery_id, d.order_id, e.told FROM delivery_events e "
+        "JOIN deliveries d ON d.id = e.delivery_id WHERE e.client_id = ANY(:client_ids)",
+        client_ids=list(client_ids),
+    )
+
+
+def told(session: Session, delivery_ids: Collection[str]) -> Sequence[Any]:
+    """Return what was told about these deliveries, one row per event.
+
+    (delivery id, client_id, kind, authority, device_at, actor kind, id, name, told, its deltas by
+    line): the deltas speak for events kept without their words, as imported ones may be.
+    """
+    return _all(
+        session,
+        """
+        SELECT e.delivery_id::text, e.client_id, e.kind, e.authority, e.device_at, e.actor_kind, e.actor_id,
+               e.actor_name, e.told, CASE WHEN e.told -> 'lines' IS NULL THEN (
+                   SELECT jsonb_object_agg(n.delivery_line_id, n.delta_quantity::text)
+                   FROM delivery_event_lines n WHERE n.event_id = e.id) END
+        FROM delivery_events e WHERE e.delivery_id = ANY(CAST(:delivery_ids AS uuid[]))
+        """,
+        delivery_ids=_keys(delivery_ids),
+    )
+
+
+def revisions(session: Session, line_ids: Collection[str]) -> Sequence[Any]:
+    """Return (delivery line id, its last revision)."""
+    return _all(
+        session,
+        "SELECT delivery_line_id::text, max(revision) FROM delivery_event_lines "
+        "WHERE delivery_line_id = ANY(CAST(:line_ids AS uuid[])) GROUP BY 1",
+        line_ids=_keys(line_ids),
+    )

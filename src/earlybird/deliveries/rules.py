@@ -1,0 +1,238 @@
+"""What counts at the door: who wins, how much was delivered, which days and quantities are real."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+
+from earlybird.deliveries import errors
+from earlybird.deliveries.states import Authority, DeliveryState, EventKind
+from earlybird.orders.states import OrderState
+
+TOLERANCE = timedelta(minutes=5)
+"""How far a device's clock may run ahead."""
+
+ZERO = Decimal(0)
+PENDING = frozenset({DeliveryState.planned, DeliveryState.out})
+VERBS = {
+    DeliveryState.delivered: "deliver",
+    DeliveryState.partially_delivered: "deliver_partly",
+    DeliveryState.not_delivered: "fail",
+}
+"""Which move leads to an outcome: the same verbs for a delivery and for its order."""
+
+
+class Policy(NamedTuple):
+    """The switches of the house that the door obeys; days on either side of the planned one."""
+
+    quantities: bool = True
+    dates: bool = True
+    window_days: int = 1
+
+
+class Line(NamedTuple):
+    """A line of a planned stop. Keys stay text on this path: a hundred thousand of them are hashed and written."""
+
+    id: str
+    order_line_id: str
+    product_id: str
+    ordered: Decimal
+    service_on: date
+    is_cancelled: bool = False
+
+
+class Claim(NamedTuple):
+    """A line as a confirmation names it, in exactly one of three ways, and a quantity."""
+
+    order_line_id: str | None
+    product_id: str | None
+    line: int | None
+    quantity: Decimal
+
+
+class Told(NamedTuple):
+    """An accepted event: absolute quantities per delivery line, or for a return what came back."""
+
+    client_id: str
+    kind: str
+    authority: int
+    device_at: datetime
+    actor: str
+    quantities: Mapping[str, Decimal]
+    empties: Mapping[str, int]
+
+
+def check_when(
+    policy: Policy,
+    *,
+    kind: str,
+    authority: int,
+    reason: str | None,
+    device_at: datetime,
+    device_on: date,
+    planned_on: date,
+    now: datetime,
+) -> None:
+    """Refuse a time that is not real, or too far from the planned day for who tells it."""
+    if not policy.dates:
+        return
+    if device_at > now + TOLERANCE:
+        raise errors.InTheFuture(field="device_at", device_at=device_at.isoformat())
+    if abs((device_on - planned_on).days) <= policy.window_days:
+        return
+    if kind != EventKind.correct or authority != Authority.staff or not reason:
+        raise errors.OutsideWindow(
+            field="device_at", device_on=device_on, planned_on=planned_on, window_days=policy.window_days
+        )
+
+
+def find_line(lines: Sequence[Line], claim: Claim, place: int) -> Line:
+    """Return the one line that a claim names; `place` is where it stands in the confirmation."""
+    if claim.line is not None:
+        if claim.line > len(lines):
+            raise errors.LineUnknown(field=f"lines.{place}.line", line=claim.line)
+        found = [lines[claim.line - 1]]
+        field = "line"
+    elif claim.order_line_id is not None:
+        found = [line for line in lines if line.order_line_id == claim.order_line_id]
+        field = "order_line_id"
+    else:
+        found = [line for line in lines if line.product_id == claim.product_id and not line.is_cancelled]
+        field = "product_id"
+    if not found:
+        raise errors.LineUnknown(field=f"lines.{place}.{field}")
+    if len(found) > 1:
+        raise errors.LineAmbiguous(field=f"lines.{place}.{field}")
+    if found[0].is_cancelled:
+        raise errors.LineCancelled(field=f"lines.{place}.{field}")
+    return found[0]
+
+
+def quantities(policy: Policy, lines: Sequence[Line], claims: Sequence[Claim]) -> dict[str, Decimal]:
+    """Return the quantity told per delivery line; refuse unknown, repeated and excessive ones."""
+    told: dict[str, Decimal] = {}
+    for place, claim in enumerate(claims):
+        line = find_line(lines, claim, place)
+        if line.id in told:
+            raise errors.LineNamedTwice(field=f"lines.{place}")
+        if policy.quantities and claim.quantity > line.ordered:
+            raise errors.MoreThanOrdered(
+                field=f"lines.{place}.quantity", ordered=f"{line.ordered.normalize():f}",
+                told=f"{claim.quantity.normalize():f}",
+            )  # fmt: skip
+        told[line.id] = claim.quantity
+    return told
+
+
+def shortcut(lines: Sequence[Line], *, delivered: bool) -> dict[str, Decimal]:
+    """Return all of every line, or none of any."""
+    return {line.id: line.ordered if delivered else ZERO for line in lines if not line.is_cancelled}
+
+
+def rank(told: Told) -> tuple[int, datetime, str]:
+    """Order events by whose word counts: authority, then the device's time, then the client id."""
+    return told.authority, told.device_at, told.client_id
+
+
+def winner(events: Iterable[Told], line_id: str) -> Told | None:
+    """Return the confirmation or correction whose word counts for a line."""
+    best = None
+    for event in events:
+        if event.kind != EventKind.return_ and line_id in event.quantities and (not best or rank(event) > rank(best)):
+            best = event
+    return best
+
+
+def returns(events: Iterable[Told], line_id: str, since: Told) -> Decimal:
+    """Return how much came back after `since` was told."""
+    mark = (since.device_at, since.client_id)
+    back = ZERO
+    for event in events:
+        if event.kind == EventKind.return_ and line_id in event.quantities:
+            back += event.quantities[line_id] if (event.device_at, event.client_id) > mark else ZERO
+    return back
+
+
+def settle(events: Sequence[Told], line_id: str, ordered: Decimal) -> Decimal:
+    """Return the delivered quantity of a line: a function of the set of its events, not of their order.
+
+    The winner's word, at most what was ordered, less what came back after it, at least zero.
+    """
+    best = winner(events, line_id)
+    if best is None:
+        return ZERO
+    return max(ZERO, min(ordered, best.quantities[line_id]) - returns(events, line_id, best))
+
+
+def empties(events: Iterable[Told], container: str) -> int:
+    """Return how many empties were taken back at a stop: the word of the highest-ranking event that counts them."""
+    best = max((e for e in events if container in e.empties), key=rank, default=None)
+    return best.empties[container] if best else 0
+
+
+def has_word(events: Sequence[Told], told: Told) -> bool:
+    """Say whether an event bears on any line or container; otherwise others have superseded it."""
+    for line_id in told.quantities:
+        best = winner(events, line_id)
+        if told.kind != EventKind.return_:
+            if best is told:
+                return True
+        elif best and (told.device_at, told.client_id) > (best.device_at, best.client_id):
+            return True
+    return any(max((e for e in events if c in e.empties), key=rank) is told for c in told.empties)
+
+
+def disagree(events: Iterable[Told], line_id: str) -> bool:
+    """Say whether two different actors told different quantities of a line."""
+    tellings = [e for e in events if e.kind != EventKind.return_ and line_id in e.quantities]
+    return len({e.quantities[line_id] for e in tellings}) > 1 and len({e.actor for e in tellings}) > 1
+
+
+def excess(events: Sequence[Told], line_id: str, ordered: Decimal) -> Decimal:
+    """Return by how much the words go beyond the goods: told over ordered, or returned over delivered."""
+    best = winner(events, line_id)
+    if best is None:
+        return ZERO
+    over = max(ZERO, best.quantities[line_id] - ordered)
+    under = max(ZERO, returns(events, line_id, best) - min(ordered, best.quantities[line_id]))
+    return over + under
+
+
+def outcome(lines: Iterable[tuple[Decimal, Decimal]]) -> DeliveryState:
+    """Return what (ordered, delivered) pairs amount to: all, some or none."""
+    short = some = False
+    for ordered, delivered in lines:
+        short = short or delivered < ordered
+        some = some or delivered > 0
+    if not some:
+        return DeliveryState.not_delivered
+    return DeliveryState.partially_delivered if short else DeliveryState.delivered
+
+
+def order_state(lines: Iterable[tuple[Decimal, Decimal]], attempts: Sequence[DeliveryState]) -> OrderState | None:
+    """Return where an order stands by the sum of its attempts; None while nothing has been told.
+
+    `lines` are (ordered, delivered in all attempts). With nothing delivered, an attempt still to
+    come keeps the order planned or out.
+    """
+    counted = [state for state in attempts if state != DeliveryState.cancelled]
+    open_ones = [state for state in counted if state in PENDING]
+    if len(open_ones) == len(counted):
+        return None
+    found = outcome(lines)
+    if found == DeliveryState.not_delivered and open_ones:
+        return OrderState.out if DeliveryState.out in open_ones else OrderState.planned
+    return OrderState(found)
+
+
+def order_path(state: OrderState, target: OrderState) -> list[str]:
+    """Return the moves that bring an order from where it stands to `target`."""
+    waiting = {OrderState.placed, OrderState.planned, OrderState.out}
+    if state == target or (state in waiting and target in waiting):
+        return []
+    if target not in waiting:
+        return [VERBS[DeliveryState(target)]]
+    path = ["plan"] if state == OrderState.not_delivered else ["fail", "plan"]
+    return [*path, "send_out"] if target == OrderState.out else path

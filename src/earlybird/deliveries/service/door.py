@@ -1,0 +1,326 @@
+"""At the door: confirmations, corrections and returns, one or a hundred thousand, judged each on its own."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from earlybird.audit import service as audit
+from earlybird.audit.errors import ChangedMeanwhile
+from earlybird.deliveries import errors, rules
+from earlybird.deliveries.queries import door as queries
+from earlybird.deliveries.rules import Line, Told
+from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, OrderKey, Verdict, said
+from earlybird.deliveries.service import facts, stops
+from earlybird.deliveries.service.stops import Chunk, Known, Order, Stop
+from earlybird.deliveries.states import MACHINE, DeliveryState, EventKind
+from earlybird.infra.db import run
+from earlybird.kernel import ids
+from earlybird.kernel.ctx import Ctx
+from earlybird.kernel.errors import Failure
+from earlybird.orders.states import MACHINE as ORDER_MACHINE
+from earlybird.orders.states import OrderState
+
+TRIES = 5
+AGAIN = frozenset({"40001", "40P01", "23505"})
+"""Serialization, deadlock, somebody else wrote that client_id a moment ago: a second look decides."""
+DATA = ("22", "23")
+"""Classes of SQLSTATE that speak of a value, not of the server."""
+
+
+def confirm(session: Session, ctx: Ctx, confirmation: Confirmation) -> Verdict:
+    """Take one confirmation; a refused one is kept too, so the verdict is returned, not raised."""
+    return confirm_many(session, ctx, [confirmation])[0]
+
+
+def confirm_many(
+    session: Session,
+    ctx: Ctx,
+    confirmations: Sequence[Confirmation | NotRead],
+    *,
+    bodies: Sequence[bytes] | None = None,
+) -> list[Verdict]:
+    """Take confirmations in their order and answer each; what cannot be taken is kept as it came.
+
+    `bodies` are the texts they were read from. A row that the database itself refuses is found by
+    halving and rejected alone. Orders stay locked until the caller's transaction ends.
+    """
+    texts = bodies or [c.model_dump_json().encode() if isinstance(c, Confirmation) else b"" for c in confirmations]
+    return _within(session, ctx, list(confirmations), list(texts))
+
+
+def _within(session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes]) -> list[Verdict]:
+    """Take a chunk inside a savepoint: again after a collision, in halves where a value is refused."""
+    for left in reversed(range(TRIES)):
+        try:
+            with session.begin_nested():
+                return _take(session, ctx, items, bodies)
+        except DBAPIError as failure:
+            state = getattr(failure.orig, "sqlstate", None) or ""
+            if failure.connection_invalidated or not (state in AGAIN or state.startswith(DATA)):
+                raise
+            if state in AGAIN and left:
+                continue
+            if not state.startswith(DATA):
+                raise
+            reason = str(failure.orig).splitlines()[0]
+            break
+    if len(items) > 1:
+        half = len(items) // 2
+        return [
+            *_within(session, ctx, items[:half], bodies[:half]),
+            *_within(session, ctx, items[half:], bodies[half:]),
+        ]
+    refusal = errors.DatabaseRefused(reason=reason)
+    verdict = Verdict(Answer.rejected, items[0].client_id, rule=said(refusal))
+    facts.keep_rejections(session, ctx, bodies, [verdict])
+    return [verdict]
+
+
+def _take(session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes]) -> list[Verdict]:
+    """Load, judge and write one chunk."""
+    chunk = stops.load(session, [item for item in items if isinstance(item, Confirmation)])
+    verdicts = []
+    for item in items:
+        if isinstance(item, Confirmation):
+            try:
+                verdicts.append(_judge(ctx, chunk, item))
+            except Failure as failure:
+                verdicts.append(Verdict(Answer.rejected, item.client_id, field=failure.field, rule=said(failure)))
+        else:
+            verdicts.append(Verdict(Answer.rejected, item.client_id, field=item.field, rule=item.rule))
+    facts.keep(session, ctx, chunk.kept)
+    _move(session, ctx, chunk)
+    facts.resolve_rejections(session, ctx, verdicts)
+    facts.keep_rejections(session, ctx, bodies, verdicts)
+    return verdicts
+
+
+def _judge(ctx: Ctx, chunk: Chunk, item: Confirmation) -> Verdict:
+    """Judge one confirmation against what is known and take it in; raise what refuses it."""
+    digest = item.digest()
+    known = chunk.known.get(item.client_id)
+    if known is not None:
+        if known.digest is not None and known.digest != digest:
+            raise errors.ClientIdTaken(field="client_id")
+        return known.verdict
+    order = _order(chunk, item)
+    stop = _stop(order, item)
+    rules.check_when(
+        chunk.policy,
+        kind=item.kind,
+        authority=item.rank,
+        reason=item.reason,
+        device_at=item.device_at,
+        device_on=item.device_at.astimezone(order.zone).date(),
+        planned_on=stop.planned_on,
+        now=ctx.now,
+    )
+    if item.outcome is not None:
+        quantities = rules.shortcut(stop.lines, delivered=item.outcome == "delivered")
+    else:
+        quantities = rules.quantities(chunk.policy, stop.lines, item.claims)
+    return _accept(ctx, chunk, order, stop, item, digest, quantities)
+
+
+def _order(chunk: Chunk, item: Confirmation) -> Order:
+    """Return the order that a confirmation names."""
+    name = item.order_id
+    if item.order_code is not None:
+        found = chunk.names.get(item.order_code)
+        where = "order_code"
+    else:
+        where = "order_id"
+        found = chunk.names.get((name.source, name.kind, name.key)) if isinstance(name, OrderKey) else str(name)
+    if isinstance(found, Failure):
+        raise found
+    order = chunk.orders.get(found) if found is not None else None
+    if order is None:
+        raise errors.OrderUnknown(field=where)
+    if order.state == OrderState.cancelled:
+        raise errors.OrderCancelled(field=where)
+    return order
+
+
+def _stop(order: Order, item: Confirmation) -> Stop:
+    """Return the attempt that a confirmation names, else the latest."""
+    if item.delivery_id is not None:
+        found, where = [s for s in order.stops if s.id == str(item.delivery_id)], "delivery_id"
+        if item.attempt is not None:
+            found, where = [s for s in found if s.attempt == item.attempt], "attempt" if found else where
+    elif item.attempt is not None:
+        found, where = [s for s in order.stops if s.attempt == item.attempt], "attempt"
+    else:
+        found, where = order.stops[-1:], "order_id"
+    if not found:
+        raise errors.DeliveryUnknown(field=where)
+    if found[0].state == DeliveryState.cancelled:
+        raise errors.DeliveryCancelled(field=where)
+    if not any(not line.is_cancelled for line in found[0].lines):
+        raise errors.NothingToDeliver(field=where)
+    return found[0]
+
+
+def _accept(
+    ctx: Ctx, chunk: Chunk, order: Order, stop: Stop, item: Confirmation, digest: str, quantities: dict[str, Decimal]
+) -> Verdict:
+    """Add an event to its stop and note by how much it changes what follows from all of them."""
+    if item.actor is None:
+        actor = (ctx.actor.kind, ctx.actor.id, ctx.actor.name)
+    else:
+        actor = (item.actor.kind, item.actor.id, item.actor.name)
+    containers = {e.container: e.quantity for e in item.empties or ()}
+    told = Told(item.client_id, item.kind, item.rank, item.device_at, stops.actor_word(*actor), quantities, containers)
+    event_id = ids.new_id()
+    before = {c: rules.empties(stop.events, c) for c in containers}
+    stop.events.append(told)
+    reasons = _reasons(stop, item)
+    for line in stop.lines:
+        if line.id in quantities:
+            settled = rules.settle(stop.events, line.id, line.ordered)
+            delta = settled - stop.delivered[line.id]
+            if delta:
+                revision = chunk.revisions[line.id] = chunk.revisions.get(line.id, 0) + 1
+                stop.delivered[line.id] = settled
+                chunk.kept.add_line(order.customer_id, event_id, line, revision, delta, reasons.get(line.id))
+            if len(stop.events) > 1 or not chunk.policy.quantities:
+                _compare(chunk, order, stop, line)
+    for container, earlier in before.items():
+        chunk.kept.add_empties(
+            order.customer_id, event_id, stop.planned_on, container, rules.empties(stop.events, container) - earlier
+        )
+    stop.now_state = stop.outcome()
+    chunk.touched[order.id] = order
+    has_word = len(stop.events) == 1 and item.kind != EventKind.return_
+    answer = Answer.accepted if has_word or rules.has_word(stop.events, told) else Answer.superseded
+    verdict = Verdict(answer, item.client_id, UUID(order.id), UUID(stop.id), event_id, str(stop.now_state))
+    chunk.kept.add_event(ctx, item, actor, stop.planned_on, told, verdict, digest, order.customer_id)
+    chunk.known[item.client_id] = Known(digest, verdict._replace(answer=Answer.repeated, first=answer))
+    return verdict
+
+
+def _reasons(stop: Stop, item: Confirmation) -> dict[str, str]:
+    """Return why, per line: the line's own reason, else the confirmation's."""
+    found = dict.fromkeys((line.id for line in stop.lines), item.reason) if item.reason else {}
+    for place, claimed in enumerate(item.lines or ()):
+        if claimed.reason:
+            found[rules.find_line(stop.lines, item.claims[place], place).id] = claimed.reason
+    return {line_id: reason for line_id, reason in found.items() if reason}
+
+
+def _compare(chunk: Chunk, order: Order, stop: Stop, line: Line) -> None:
+    """Note where words about a line disagree or go beyond the goods."""
+    best = rules.winner(stop.events, line.id)
+    if best is None:
+        return
+    if rules.disagree(stop.events, line.id):
+        chunk.kept.find(
+            "confirmations_disagree",
+            line.id,
+            "Two people told different quantities of one line.",
+            order.customer_id,
+            order_id=order.id,
+            delivery_id=stop.id,
+            counts=best.client_id,
+            told={
+                e.client_id: str(e.quantities[line.id])
+                for e in sorted(stop.events, key=rules.rank)
+                if e.kind != EventKind.return_ and line.id in e.quantities
+            },
+        )
+    if over := rules.excess(stop.events, line.id, line.ordered):
+        chunk.kept.find(
+            "quantities_beyond_order",
+            line.id,
+            "More was told or returned than the line holds.",
+            order.customer_id,
+            order_id=order.id,
+            delivery_id=stop.id,
+            quantity=str(over),
+        )
+
+
+def _move(session: Session, ctx: Ctx, chunk: Chunk) -> None:
+    """Move the touched deliveries and their orders to where the words put them."""
+    visits: dict[str, list[str]] = defaultdict(list)
+    orders: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for order in chunk.touched.values():
+        for stop in order.stops:
+            if stop.now_state != stop.state:
+                visits[rules.VERBS[stop.now_state]].append(stop.id)
+        totals = order.totals()
+        if len(order.stops) > 1:
+            _compare_attempts(chunk, order, totals)
+        pairs = [(order.wanted[line_id], total) for line_id, total in totals.items()]
+        target = rules.order_state(pairs, [stop.now_state for stop in order.stops])
+        if target is not None and target != order.state:
+            orders[tuple(rules.order_path(order.state, target))].append(order.id)
+    for verb, moving in visits.items():
+        _all_moved(audit.move_many(session, ctx, "deliveries", MACHINE, verb, moving), moving)
+    for path, moving in orders.items():
+        for verb in path:
+            _all_moved(audit.move_many(session, ctx, "orders", ORDER_MACHINE, verb, moving), moving)
+    for check_name in sorted({name for name, _ in chunk.kept.findings}):
+        found = [chunk.kept.findings[key] for key in sorted(chunk.kept.findings) if key[0] == check_name]
+        audit.report_many(session, ctx, check_name, found)
+
+
+def _all_moved(moved: Sequence[UUID], moving: Sequence[str]) -> None:
+    """Refuse to go on when a row under our lock was moved by somebody without it."""
+    if len(moved) != len(moving):
+        raise ChangedMeanwhile(moved=len(moved), expected=len(moving))
+
+
+def _compare_attempts(chunk: Chunk, order: Order, totals: dict[str, Decimal]) -> None:
+    """Note where the attempts together handed over more than the order."""
+    for line_id, total in totals.items():
+        if total > order.wanted[line_id]:
+            chunk.kept.find(
+                "quantities_beyond_order",
+                line_id,
+                "The attempts together delivered more than was ordered.",
+                order.customer_id,
+                order_id=order.id,
+                quantity=str(total - order.wanted[line_id]),
+            )
+
+
+def plan_next_attempt(
+    session: Session, ctx: Ctx, order_id: UUID, *, on: date, shift: str | None, driver_id: UUID | None
+) -> UUID:
+    """Plan another attempt for an order that was not delivered; return the new delivery."""
+    if not queries.orders_locked(session, [str(order_id)]):
+        raise errors.OrderUnknown(field="order_id")
+    if not audit.move_many(session, ctx, "orders", ORDER_MACHINE, "plan", [order_id], reason=f"next attempt on {on}"):
+        raise errors.NoNextAttempt(field="order_id")
+    delivery_id = ids.new_id()
+    made = run(
+        session,
+        """
+        INSERT INTO deliveries (id, order_id, customer_id, planned_on, shift, driver_id, attempt, state, state_at)
+        SELECT :id, o.id, o.customer_id, :on, :shift, :driver_id, max(d.attempt) + 1, 'planned', :now
+        FROM orders o JOIN deliveries d ON d.order_id = o.id WHERE o.id = :order_id GROUP BY o.id
+        """,
+        {"id": delivery_id, "order_id": order_id, "on": on, "shift": shift, "driver_id": driver_id, "now": ctx.now},
+    )
+    if not made:
+        raise errors.NoNextAttempt("An order that was never tried has no next attempt.", field="order_id")
+    run(
+        session,
+        """
+        INSERT INTO delivery_lines (delivery_id, order_line_id, customer_id, service_on, ordered_quantity)
+        SELECT :id, p.id, p.customer_id, :on, p.quantity FROM order_lines p
+        WHERE p.order_id = :order_id AND p.cancelled_at IS NULL AND p.quantity > 0
+        """,
+        {"id": delivery_id, "order_id": order_id, "on": on},
+    )
+    audit.record(
+        session, ctx, "deliveries.plan_next_attempt", "delivery", delivery_id, after={"order_id": str(order_id)}
+    )
+    return delivery_id

@@ -1,0 +1,173 @@
+"""What the door knows of the stops a chunk names: orders under lock, their attempts, what was told before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from earlybird.deliveries import errors, rules
+from earlybird.deliveries.queries import door as queries
+from earlybird.deliveries.rules import Line, Policy, Told
+from earlybird.deliveries.schemas import Answer, Confirmation, OrderKey, Verdict
+from earlybird.deliveries.service import facts
+from earlybird.deliveries.states import DeliveryState, EventKind
+from earlybird.kernel.errors import Failure
+from earlybird.orders.states import OrderState
+
+
+@dataclass(slots=True)
+class Stop:
+    """One attempt at a door, with all that was told about it."""
+
+    id: str
+    attempt: int
+    planned_on: date
+    state: DeliveryState
+    now_state: DeliveryState
+    lines: list[Line] = field(default_factory=list)
+    delivered: dict[str, Decimal] = field(default_factory=dict)
+    events: list[Told] = field(default_factory=list)
+
+    def outcome(self) -> DeliveryState:
+        """Where the stop stands by what was told; where it stood while nothing was."""
+        if all(e.kind == EventKind.return_ for e in self.events):
+            return self.state
+        return rules.outcome((n.ordered, self.delivered[n.id]) for n in self.lines if not n.is_cancelled)
+
+
+@dataclass(slots=True)
+class Order:
+    """An order under lock, with its attempts."""
+
+    id: str
+    customer_id: str
+    state: OrderState
+    zone: ZoneInfo
+    stops: list[Stop] = field(default_factory=list)
+    wanted: dict[str, Decimal] = field(default_factory=dict)
+
+    def totals(self) -> dict[str, Decimal]:
+        """Return how much of each order line was delivered in all attempts."""
+        found = dict.fromkeys(self.wanted, rules.ZERO)
+        for stop in self.stops:
+            for line in stop.lines:
+                if line.order_line_id in found:
+                    found[line.order_line_id] += stop.delivered[line.id]
+        return found
+
+
+class Known(NamedTuple):
+    """An event that is already kept under its client_id."""
+
+    digest: str | None
+    verdict: Verdict
+
+
+@dataclass(slots=True)
+class Chunk:
+    """What is known about a chunk, and what is to be written of it."""
+
+    policy: Policy
+    orders: dict[str, Order]
+    names: dict[Any, str | Failure]
+    known: dict[str, Known]
+    revisions: dict[str, int]
+    kept: facts.Kept = field(default_factory=facts.Kept)
+    touched: dict[str, Order] = field(default_factory=dict)
+
+
+def load(session: Session, items: Sequence[Confirmation]) -> Chunk:
+    """Lock the orders a chunk names and read all that judging it needs."""
+    chunk = Chunk(queries.policy(session), {}, {}, {}, {})
+    if not items:
+        return chunk
+    _resolve(session, chunk, items)
+    wanted = {str(i.order_id) for i in items if isinstance(i.order_id, UUID)}
+    wanted.update(found for found in chunk.names.values() if isinstance(found, str))
+    zones: dict[str, ZoneInfo] = {}
+    for order_id, customer_id, state, zone in queries.orders_locked(session, wanted):
+        if zone not in zones:
+            zones[zone] = ZoneInfo(zone)
+        chunk.orders[order_id] = Order(order_id, customer_id, OrderState(state), zones[zone])
+    found = _load_stops(session, chunk)
+    for client_id, event_id, delivery_id, order_id, told in queries.known(session, {i.client_id for i in items}):
+        words = told or {}
+        verdict = Verdict(
+            Answer.repeated,
+            client_id,
+            order_id,
+            delivery_id,
+            event_id,
+            words.get("outcome"),
+            first=words.get("answer"),
+        )
+        chunk.known[client_id] = Known(words.get("digest"), verdict)
+    _load_told(session, chunk, found)
+    return chunk
+
+
+def _resolve(session: Session, chunk: Chunk, items: Sequence[Confirmation]) -> None:
+    """Find the orders that are named by code or by another system's key."""
+    codes = {i.order_code for i in items if i.order_code is not None}
+    keys = {(i.order_id.source, i.order_id.kind, i.order_id.key) for i in items if isinstance(i.order_id, OrderKey)}
+    if codes:
+        for code, order_id in queries.orders_by_code(session, codes):
+            taken = code in chunk.names
+            chunk.names[code] = errors.OrderAmbiguous(field="order_code") if taken else order_id
+    if keys:
+        for source, kind, key, order_id in queries.orders_by_key(session, keys):
+            chunk.names[source, kind, key] = order_id
+
+
+def _load_stops(session: Session, chunk: Chunk) -> dict[str, Stop]:
+    """Hang attempts and lines on the locked orders; return the attempts by id."""
+    stops: dict[str, Stop] = {}
+    if not chunk.orders:
+        return stops
+    for row in queries.stops(session, chunk.orders):
+        (order_id, stop_id, attempt, planned_on, state, line_id, order_line_id, product_id, service_on, ordered,
+         delivered, wanted, is_cancelled) = row  # fmt: skip
+        order = chunk.orders[order_id]
+        stop = stops.get(stop_id)
+        if stop is None:
+            where = DeliveryState(state)
+            stop = stops[stop_id] = Stop(stop_id, attempt, planned_on, where, where)
+            order.stops.append(stop)
+        if line_id is not None:
+            stop.lines.append(Line(line_id, order_line_id, product_id, ordered, service_on, is_cancelled))
+            stop.delivered[line_id] = delivered
+            if not is_cancelled:
+                order.wanted[order_line_id] = wanted
+    return stops
+
+
+def _load_told(session: Session, chunk: Chunk, stops: dict[str, Stop]) -> None:
+    """Hang what was told before on the attempts, and count the revisions of their lines."""
+    if not stops:
+        return
+    seen: set[str] = set()
+    for row in queries.told(session, stops):
+        stop_id, client_id, kind, authority, device_at, actor_kind, actor_id, actor_name, told, deltas = row
+        lines = (told or {}).get("lines") or deltas or {}
+        stops[stop_id].events.append(
+            Told(
+                client_id, kind, authority, device_at, actor_word(actor_kind, actor_id, actor_name),
+                {line: Decimal(quantity) for line, quantity in lines.items()}, (told or {}).get("empties") or {},
+            )
+        )  # fmt: skip
+        seen.add(stop_id)
+    if seen:
+        line_ids = [line.id for stop_id in seen for line in stops[stop_id].lines]
+        chunk.revisions.update((line_id, last) for line_id, last in queries.revisions(session, line_ids))
+
+
+def actor_word(kind: str, key: UUID | None, name: str) -> str:
+    """Return who spoke, as one word to compare."""
+    return f"{kind}:{key or name}"
