@@ -40,8 +40,10 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
     "a charge from nowhere": (
         "charge_without_fact",
         [
-            "INSERT INTO charges (event_line_id, customer_id, service_on, quantity, amount_minor, currency, charged_at) "
-            "SELECT new_id(), id, '2025-12-03', 1, 6000, 'INR', '2025-12-03' FROM customers WHERE code = 'C-0004'"
+            (
+                "INSERT INTO charges (event_line_id, customer_id, service_on, quantity, amount_minor, currency, charged_at) "
+                "SELECT new_id(), id, '2025-12-03', 1, 6000, 'INR', '2025-12-03' FROM customers WHERE code = 'C-0004'"
+            )
         ],
         6000,
     ),
@@ -124,8 +126,10 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
     "a customer owes more than their documents": (
         "receivable_unexplained",
         [
-            "WITH j AS (INSERT INTO journals (business_id, kind, posted_on, made_at) SELECT id, 'memo', '2026-01-02', '2026-01-02' FROM businesses RETURNING id) "
-            "INSERT INTO postings (journal_id, account, customer_id, amount_minor, currency, posted_on) SELECT j.id, a, CASE a WHEN 'receivable' THEN (SELECT id FROM customers WHERE code = 'C-0004') END, m, 'INR', '2026-01-02' FROM j, (VALUES ('receivable', 800), ('sales', -800)) x(a, m)"
+            (
+                "WITH j AS (INSERT INTO journals (business_id, kind, posted_on, made_at) SELECT id, 'memo', '2026-01-02', '2026-01-02' FROM businesses RETURNING id) "
+                "INSERT INTO postings (journal_id, account, customer_id, amount_minor, currency, posted_on) SELECT j.id, a, CASE a WHEN 'receivable' THEN (SELECT id FROM customers WHERE code = 'C-0004') END, m, 'INR', '2026-01-02' FROM j, (VALUES ('receivable', 800), ('sales', -800)) x(a, m)"
+            )
         ],
         800,
     ),
@@ -146,8 +150,10 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
     "a payment is recorded and never booked": (
         "payment_lost",
         [
-            "INSERT INTO payments (business_id, customer_id, client_id, amount_minor, currency, method, received_on) "
-            "SELECT business_id, id, 'lost', 12300, 'INR', 'cash', '2026-01-09' FROM customers WHERE code = 'C-0004'"
+            (
+                "INSERT INTO payments (business_id, customer_id, client_id, amount_minor, currency, method, received_on) "
+                "SELECT business_id, id, 'lost', 12300, 'INR', 'cash', '2026-01-09' FROM customers WHERE code = 'C-0004'"
+            )
         ],
         12300,
     ),
@@ -219,8 +225,10 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
     "an old delivery is nobody's": (
         "legacy_not_attributable",
         [
-            "INSERT INTO legacy_deliveries (source, collection, key, customer_id, service_on, status) "
-            "SELECT 'earlybird', 'delivery_statuses', 'd1', id, '2025-11-30', 'delivered' FROM customers WHERE code = 'C-0004'"
+            (
+                "INSERT INTO legacy_deliveries (source, collection, key, customer_id, service_on, status, line, is_early, speaks_morning, speaks_evening) "
+                "SELECT 'earlybird', 'delivery_statuses', 'd1', id, '2025-11-30', 'delivered', 1, false, true, false FROM customers WHERE code = 'C-0004'"
+            )
         ],
         None,
     ),

@@ -82,7 +82,7 @@ def test_one_time_orders_switched_off_are_left_out_not_lost(books: Session, ctx:
              "WHERE e.id = h.event_line_id AND d.id = e.delivery_line_id AND o.id = d.order_line_id AND o.source = 'one_time'")
     )  # fmt: skip
     assert whole(books, ctx).lost_minor == 3 * 9033
-    books.execute(text("INSERT INTO policies VALUES ('charge_one_time', 'false', now(), 'Asha')"))
+    books.execute(text("INSERT INTO policies VALUES ('charge_one_time_orders', 'false', now(), 'Asha')"))
     found = whole(books, ctx)
     assert (found.lost_minor, found.excluded_minor) == (0, 3 * 9033)
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from earlybird.infra.db import rows
+from earlybird.kernel.clock import Month
 from earlybird.kernel.ctx import Ctx
 from earlybird.reconcile.rules import GRACE_SECONDS, ONE_TIME, passed_over, scale
 
@@ -51,11 +52,11 @@ charged AS NOT MATERIALIZED (SELECT * FROM charges),
 billed AS NOT MATERIALIZED (SELECT charge_id, invoice_id FROM invoice_lines WHERE charge_id IS NOT NULL),
 voided AS (SELECT id AS invoice_id FROM invoices WHERE state = 'void'),
 forgiven AS NOT MATERIALIZED (SELECT charge_id FROM waivers),
-runs AS (
+runs AS MATERIALIZED (
     SELECT business_id, period_to, max(issued_at) AS issued_at, max(id::text)::uuid AS last_id
     FROM invoices WHERE state <> 'draft' AND kind IN ('invoice', 'legacy') GROUP BY 1, 2
 ),
-latest AS (SELECT id FROM charges ORDER BY id DESC LIMIT 1)"""
+latest AS MATERIALIZED (SELECT id FROM charges ORDER BY id DESC LIMIT 1)"""
 
 SOURCES_AS_OF = """
 facts AS NOT MATERIALIZED (
@@ -77,16 +78,17 @@ forgiven AS NOT MATERIALIZED (
     SELECT w.charge_id FROM waivers w JOIN charges h ON h.id = w.charge_id
     JOIN bounds u ON u.customer_id = h.customer_id WHERE w.made_at < u.until
 ),
-runs AS (
+runs AS MATERIALIZED (
     SELECT i.business_id, i.period_to, max(i.issued_at) AS issued_at, max(i.id::text)::uuid AS last_id
     FROM invoices i JOIN bounds u ON u.customer_id = i.customer_id
     WHERE i.state <> 'draft' AND i.kind IN ('invoice', 'legacy') AND i.issued_at < u.until GROUP BY 1, 2
 ),
-latest AS (SELECT id FROM charged ORDER BY id DESC LIMIT 1)"""
+latest AS MATERIALIZED (SELECT id FROM charged ORDER BY id DESC LIMIT 1)"""
 
-# A line with one event needs no sum; only the few with corrections are grouped.
+# A line with one event needs no sum; only the few with corrections are grouped. MATERIALIZED and OFFSET 0 keep the
+# planner from asking the same question again for every row and every use.
 PROOF = f"""
-corrected AS (SELECT DISTINCT delivery_line_id FROM delivery_event_lines WHERE revision > 1),
+corrected AS (SELECT DISTINCT delivery_line_id FROM facts WHERE revision > 1),
 pairs AS NOT MATERIALIZED (
     SELECT coalesce(e.customer_id, h.customer_id) AS customer_id, coalesce(e.service_on, h.service_on) AS service_on,
            e.id AS event_line_id, e.event_id, e.delivery_line_id, coalesce(e.delta_quantity, 0) AS quantity,
@@ -123,7 +125,7 @@ judged AS NOT MATERIALIZED (
     FROM pairs p
 ),
 single AS NOT MATERIALIZED (
-    SELECT j.customer_id, j.service_on, coalesce(ol.currency, j.currency) AS currency,
+    SELECT j.delivery_line_id, j.customer_id, j.service_on, coalesce(ol.currency, j.currency) AS currency,
            coalesce(round(ol.unit_price * j.quantity * {scale("ol.currency")}), 0) AS delivered_minor,
            coalesce(j.amount_minor, 0) AS charged_minor, j.billed_minor, j.waived_minor, j.waiting_minor,
            CASE j.why WHEN 'excluded' THEN round(ol.unit_price * j.quantity * {scale("ol.currency")}) ELSE 0 END
@@ -136,7 +138,7 @@ single AS NOT MATERIALIZED (
     WHERE NOT EXISTS (SELECT FROM corrected k WHERE k.delivery_line_id = j.delivery_line_id)
 ),
 several AS NOT MATERIALIZED (
-    SELECT j.customer_id, j.service_on, coalesce(ol.currency, min(j.currency)) AS currency,
+    SELECT j.delivery_line_id, j.customer_id, j.service_on, coalesce(ol.currency, min(j.currency)) AS currency,
            coalesce(round(ol.unit_price * sum(j.quantity) * {scale("ol.currency")}), 0) AS delivered_minor,
            coalesce(sum(j.amount_minor), 0) AS charged_minor, sum(j.billed_minor) AS billed_minor,
            sum(j.waived_minor) AS waived_minor, sum(j.waiting_minor) AS waiting_minor,
@@ -156,8 +158,10 @@ lines AS NOT MATERIALIZED (
     SELECT x.*, x.waiting_minor + x.uncharged_minor AS not_yet_due_minor,
            x.delivered_minor - x.billed_minor - x.waived_minor - x.excluded_minor - x.waiting_minor
              - x.uncharged_minor AS rest_minor
-    FROM (SELECT * FROM single UNION ALL SELECT * FROM several) x
-)
+    FROM (SELECT * FROM single UNION ALL SELECT * FROM several OFFSET 0) x
+)"""
+
+SUMS = """
 SELECT date_trunc('month', l.service_on)::date AS month, l.currency, l.customer_id,
        sum(l.delivered_minor)::bigint AS delivered_minor, sum(l.charged_minor)::bigint AS charged_minor,
        sum(l.billed_minor)::bigint AS billed_minor, sum(l.waived_minor)::bigint AS waived_minor,
@@ -168,11 +172,38 @@ FROM lines l
 GROUP BY 1, 2, 3
 """
 
+
 ASKED_NOW = "CAST(:asked_at AS timestamptz)"
 ASKED_THEN = f"(SELECT least({ASKED_NOW}, u.until) FROM bounds u WHERE u.customer_id = x.customer_id)"
 
-NOW = f"WITH {SOURCES_NOW.strip()},\n{PROOF.strip()}".replace("ASKED_AT", ASKED_NOW)
-AS_OF = f"WITH {BOUNDS.strip()}\n{SOURCES_AS_OF.strip()},\n{PROOF.strip()}".replace("ASKED_AT", ASKED_THEN)
+NOW = f"WITH {SOURCES_NOW},{PROOF}{SUMS}".replace("ASKED_AT", ASKED_NOW)
+AS_OF = f"WITH {BOUNDS}{SOURCES_AS_OF},{PROOF}{SUMS}".replace("ASKED_AT", ASKED_THEN)
+
+ONE_MONTH = (
+    f"WITH {SOURCES_NOW},{PROOF}".replace("ASKED_AT", ASKED_NOW)
+    .replace(
+        "FROM delivery_event_lines)",
+        "FROM delivery_event_lines WHERE delivery_line_id IN (SELECT dl.id FROM deliveries d "
+        "JOIN delivery_lines dl ON dl.delivery_id = d.id WHERE d.customer_id = :customer_id "
+        "AND d.planned_on BETWEEN :first AND :last))",
+    )
+    .replace(
+        "FROM charges),", "FROM charges WHERE customer_id = :customer_id AND service_on BETWEEN :first AND :last),"
+    )
+)
+ONE_MONTH_LINES = (
+    ONE_MONTH
+    + """
+SELECT l.*, ol.product_name, ol.unit, ol.source, dl.ordered_quantity, dl.delivered_quantity, ol.unit_price,
+       (SELECT i.series || '-' || i.number FROM delivery_event_lines e JOIN charges h ON h.event_line_id = e.id
+        JOIN invoice_lines x ON x.charge_id = h.id JOIN invoices i ON i.id = x.invoice_id
+        WHERE e.delivery_line_id = l.delivery_line_id LIMIT 1) AS document
+FROM lines l
+LEFT JOIN delivery_lines dl ON dl.id = l.delivery_line_id
+LEFT JOIN order_lines ol ON ol.id = dl.order_line_id
+ORDER BY abs(l.rest_minor) DESC, l.service_on, ol.product_name
+"""
+)
 
 
 def prove(session: Session, ctx: Ctx, *, as_of: date | None = None) -> list[Line]:
@@ -185,6 +216,12 @@ def prove(session: Session, ctx: Ctx, *, as_of: date | None = None) -> list[Line
     if as_of is None:
         return [Line(**row) for row in rows(session, NOW, facts)]
     return [Line(**row) for row in rows(session, AS_OF, facts | {"as_of": as_of})]
+
+
+def lines_of(session: Session, ctx: Ctx, customer_id: UUID, month: Month) -> list[dict[str, Any]]:
+    """Return each line of a customer's month with its share of the proof, the largest difference first."""
+    facts = {"customer_id": customer_id, "first": month.first, "last": month.last}
+    return rows(session, ONE_MONTH_LINES, facts | {"grace": GRACE_SECONDS, "asked_at": ctx.now})
 
 
 def total(lines: Iterable[Line], *, month: date | None = None, customer_id: UUID | None = None) -> list[Line]:
@@ -204,3 +241,20 @@ def by_month(lines: Sequence[Line]) -> list[Line]:
         if line.month is not None:
             months.setdefault(line.month, []).append(line)
     return [summed for month, found in sorted(months.items()) for summed in total(found, month=month)]
+
+
+def as_facts(lines: Sequence[Line], as_of: date | None) -> dict[str, Any]:
+    """Return the proof as plain values: totals per currency, months, customers' months."""
+    return {
+        "as_of": as_of,
+        "totals": [_plain(line, {"month", "customer_id"}) for line in total(lines)],
+        "months": [_plain(line, {"customer_id"}) for line in by_month(lines)],
+        "customers": [_plain(line) for line in lines],
+    }
+
+
+def _plain(line: Line, without: Iterable[str] = ()) -> dict[str, Any]:
+    facts = {field.name: getattr(line, field.name) for field in fields(line) if field.name not in set(without)}
+    if facts.get("month"):
+        facts["month"] = f"{line.month:%Y-%m}"
+    return facts

@@ -11,7 +11,7 @@ from earlybird.kernel.money import DIGITS
 GRACE_SECONDS = 120
 """How long a fact may wait for its charge: the charging job comes by every minute."""
 
-ONE_TIME = "charge_one_time"
+ONE_TIME = "charge_one_time_orders"
 """The policy that, switched off, leaves one-time orders out of charging."""
 
 SCALE = f"(CASE {{}} {' '.join(f'WHEN {code!r} THEN {10**digits}' for code, digits in DIGITS.items())} ELSE 100 END)"
@@ -20,6 +20,11 @@ SCALE = f"(CASE {{}} {' '.join(f'WHEN {code!r} THEN {10**digits}' for code, digi
 def scale(currency: str) -> str:
     """Return the SQL for how many minor units make one major unit of the column `currency`."""
     return SCALE.format(currency)
+
+
+def major(minor: str, currency: str) -> str:
+    """Return the SQL that writes an amount of minor units for people, as `1234.50 INR`."""
+    return f"concat(to_char(({minor}) / {scale(currency)}::numeric, 'FM999999999999990.00'), ' ', {currency})"
 
 
 class Kind(StrEnum):

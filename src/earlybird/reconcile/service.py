@@ -24,9 +24,13 @@ class Answer:
     found: Sequence[dict[str, Any]]
 
     @property
-    def money_minor(self) -> int:
-        """The money of all its findings, each counted as positive."""
-        return sum(abs(found["money_minor"] or 0) for found in self.found)
+    def money(self) -> dict[str, int]:
+        """The money of all its findings in minor units by currency, each counted as positive."""
+        sums: dict[str, int] = {}
+        for row in self.found:
+            if row["currency"] and row["money_minor"]:
+                sums[row["currency"]] = sums.get(row["currency"], 0) + abs(row["money_minor"])
+        return sums
 
     @property
     def is_error(self) -> bool:
@@ -54,3 +58,19 @@ def keep(session: Session, ctx: Ctx, answers: Sequence[Answer]) -> None:
         ]
         audit.report_many(session, ctx, answer.check.name, found)
         audit.resolve_unseen(session, ctx, answer.check.name, [row["subject"] for row in found])
+
+
+def as_facts(answer: Answer) -> dict[str, Any]:
+    """Return an answer as plain values."""
+    check = answer.check
+    return {
+        "number": check.number,
+        "name": check.name,
+        "title": check.title,
+        "severity": check.severity,
+        "kind": check.kind,
+        "ok": not answer.found,
+        "count": len(answer.found),
+        "money_minor": answer.money,
+        "findings": list(answer.found),
+    }

@@ -14,7 +14,7 @@ CHECK = Check(
     severity=Severity.error,
     kind=Kind.live,
     sql="""
-    WITH runs AS (
+    WITH runs AS MATERIALIZED (
         SELECT business_id, period_to, max(issued_at) AS issued_at, max(id::text)::uuid AS last_id
         FROM invoices WHERE state <> 'draft' AND kind IN ('invoice', 'legacy')
         GROUP BY business_id, period_to

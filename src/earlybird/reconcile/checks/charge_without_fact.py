@@ -11,7 +11,8 @@ CHECK = Check(
     kind=Kind.live,
     sql="""
     SELECT h.id::text AS subject,
-           format('Charged for %s on %s, but nothing was recorded at the door', h.quantity, h.service_on) AS title,
+           format('Charged for %s on %s, but nothing was recorded at the door', trim_scale(h.quantity), h.service_on)
+             AS title,
            h.amount_minor AS money_minor, h.currency, h.customer_id,
            jsonb_build_object('charge_id', h.id, 'event_line_id', h.event_line_id, 'service_on', h.service_on,
                               'quantity', h.quantity) AS facts

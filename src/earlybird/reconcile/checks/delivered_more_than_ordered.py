@@ -15,7 +15,8 @@ CHECK = Check(
                   dl.ordered_quantity, x.quantity) AS title,
            round(ol.unit_price * (x.quantity - dl.ordered_quantity) * {scale("ol.currency")})::bigint AS money_minor,
            ol.currency, dl.customer_id,
-           jsonb_build_object('delivery_line_id', dl.id, 'ordered', dl.ordered_quantity, 'delivered', x.quantity) AS facts
+           jsonb_build_object('delivery_line_id', dl.id, 'ordered', dl.ordered_quantity, 'delivered', x.quantity)
+             AS facts
     FROM delivery_lines dl
     JOIN (SELECT delivery_line_id, sum(delta_quantity) AS quantity FROM delivery_event_lines GROUP BY 1) x
       ON x.delivery_line_id = dl.id

@@ -15,7 +15,8 @@ CHECK = Check(
     sql=f"""
     SELECT dl.id::text AS subject,
            format('%s on %s: the line says %s delivered, its events say %s', coalesce(ol.product_name, 'A line'),
-                  dl.service_on, dl.delivered_quantity, coalesce(x.quantity, 0)) AS title,
+                  dl.service_on, trim_scale(dl.delivered_quantity),
+              trim_scale(coalesce(x.quantity, 0))) AS title,
            round(ol.unit_price * (dl.delivered_quantity - coalesce(x.quantity, 0)) * {scale("ol.currency")})::bigint
              AS money_minor,
            ol.currency, dl.customer_id,

@@ -17,7 +17,8 @@ CHECK = Check(
     FROM deliveries d
     WHERE NOT EXISTS (SELECT FROM orders o WHERE o.id = d.order_id)
     UNION ALL
-    SELECT dl.delivery_id::text, format('A line of the stop of %s names an order line that is not there', dl.service_on),
+    SELECT dl.delivery_id::text, format('A line of the stop of %s names an order line that is not there',
+      dl.service_on),
            sum(h.amount_minor)::bigint, min(h.currency), dl.customer_id,
            jsonb_build_object('delivery_id', dl.delivery_id, 'delivery_line_ids', array_agg(DISTINCT dl.id))
     FROM delivery_lines dl

@@ -23,7 +23,8 @@ CHECK = Check(
         JOIN customers c ON c.site_id = r.site_id AND c.archived_at IS NULL
          AND NOT (c.state IN ('paused', 'stopped') AND coalesce(c.state_from, r.service_on) <= r.service_on)
         JOIN subscriptions s ON s.customer_id = c.id AND s.state = 'active' AND s.starts_on <= r.service_on
-         AND (s.stops_on IS NULL OR r.service_on < s.stops_on) AND NOT (s.created_at > r.planned_at AND s.created_at <= :now)
+         AND (s.stops_on IS NULL OR r.service_on < s.stops_on) AND NOT (s.created_at > r.planned_at
+           AND s.created_at <= :now)
         JOIN subscription_versions v ON v.subscription_id = s.id AND v.valid_from <= r.service_on
          AND NOT EXISTS (SELECT FROM subscription_versions later WHERE later.subscription_id = s.id
                            AND later.valid_from > v.valid_from AND later.valid_from <= r.service_on)
@@ -56,7 +57,9 @@ CHECK = Check(
         WHERE l.id IS NULL
     )
     SELECT m.subscription_id || ':' || m.service_on || ':' || m.due_shift AS subject,
-           format('%s of %s was due on %s (%s), and no order was made', m.quantity, p.name, m.service_on, m.due_shift) AS title,
+           format('%s of %s was due on %s (%s), and no order was made', trim_scale(m.quantity), p.name, m.service_on,
+             m.due_shift)
+             AS title,
            round(price.unit_price * m.quantity * {scale("price.currency")})::bigint AS money_minor, price.currency,
            m.customer_id,
            jsonb_build_object('subscription_id', m.subscription_id, 'version_id', m.version_id,

@@ -23,7 +23,8 @@ CHECK = Check(
         SELECT id FROM charges ORDER BY id DESC LIMIT 1
     )
     SELECT e.id::text AS subject,
-           format('%s %s of %s on %s was delivered and never charged', e.delta_quantity, ol.unit, ol.product_name,
+           format('%s %s of %s on %s was delivered and never charged', trim_scale(e.delta_quantity), ol.unit,
+             ol.product_name,
                   e.service_on) AS title,
            (round(ol.unit_price * (e.delta_quantity + before.quantity) * {scale("ol.currency")})
             - round(ol.unit_price * before.quantity * {scale("ol.currency")}))::bigint AS money_minor,

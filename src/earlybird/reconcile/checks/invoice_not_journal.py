@@ -4,7 +4,7 @@ A journal that does not sum to zero is the question `journal_not_zero`.
 """
 
 from earlybird.audit.states import Severity
-from earlybird.reconcile.rules import Check, Kind
+from earlybird.reconcile.rules import Check, Kind, major
 
 CHECK = Check(
     number=7,
@@ -12,7 +12,7 @@ CHECK = Check(
     title="Is each document in the books as it was issued?",
     severity=Severity.error,
     kind=Kind.live,
-    sql="""
+    sql=f"""
     WITH booked AS (
         SELECT journal_id, sum(amount_minor) FILTER (WHERE account = 'receivable') AS receivable,
                sum(amount_minor) AS rest
@@ -22,8 +22,8 @@ CHECK = Check(
         GROUP BY journal_id
     )
     SELECT i.id::text AS subject,
-           format('%s %s %s of %s is booked with %s (in minor units)', i.kind, i.series, i.number, i.total_minor,
-                  coalesce(p.receivable, 0)) AS title,
+           format('%s %s %s of %s is booked with %s', i.kind, i.series, i.number,
+                  {major("i.total_minor", "i.currency")}, {major("coalesce(p.receivable, 0)", "i.currency")}) AS title,
            (i.total_minor - coalesce(p.receivable, 0))::bigint AS money_minor, i.currency, i.customer_id,
            jsonb_build_object('invoice_id', i.id, 'journal_id', i.journal_id, 'total_minor', i.total_minor,
                               'receivable_minor', coalesce(p.receivable, 0)) AS facts

@@ -1,7 +1,7 @@
 """Subtotal, tax, rounding and total of an issued document are those of its lines."""
 
 from earlybird.audit.states import Severity
-from earlybird.reconcile.rules import Check, Kind
+from earlybird.reconcile.rules import Check, Kind, major
 
 CHECK = Check(
     number=6,
@@ -9,10 +9,11 @@ CHECK = Check(
     title="Does each document sum to its lines?",
     severity=Severity.error,
     kind=Kind.live,
-    sql="""
+    sql=f"""
     SELECT i.id::text AS subject,
-           format('%s %s %s says %s, its lines say %s (in minor units)', i.kind, i.series, i.number,
-                  i.total_minor - i.rounding_minor, coalesce(l.gross, 0)) AS title,
+           format('%s %s %s says %s, its lines say %s', i.kind, i.series, i.number,
+                  {major("i.total_minor - i.rounding_minor", "i.currency")},
+                    {major("coalesce(l.gross, 0)", "i.currency")}) AS title,
            (i.total_minor - i.rounding_minor - coalesce(l.gross, 0))::bigint AS money_minor, i.currency, i.customer_id,
            jsonb_build_object('invoice_id', i.id, 'subtotal_minor', i.subtotal_minor, 'tax_minor', i.tax_minor,
                               'rounding_minor', i.rounding_minor, 'total_minor', i.total_minor,

@@ -11,7 +11,8 @@ CHECK = Check(
     kind=Kind.live,
     sql="""
     SELECT s.business_id || ':' || s.series AS subject,
-           format('Series %s has given %s numbers, %s documents carry one', s.series, s.next_number - 1, x.count) AS title,
+           format('Series %s has given %s numbers, %s documents carry one', s.series, s.next_number - 1, x.count)
+             AS title,
            NULL::bigint AS money_minor, NULL::text AS currency, NULL::uuid AS customer_id,
            jsonb_build_object('series', s.series, 'missing',
              (SELECT (array_agg(n ORDER BY n))[1:100] FROM generate_series(1, greatest(s.next_number - 1, x.last)) n

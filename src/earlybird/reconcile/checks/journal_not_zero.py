@@ -1,7 +1,7 @@
 """The postings of a journal sum to zero in each currency."""
 
 from earlybird.audit.states import Severity
-from earlybird.reconcile.rules import Check, Kind
+from earlybird.reconcile.rules import Check, Kind, major
 
 CHECK = Check(
     number=8,
@@ -9,9 +9,9 @@ CHECK = Check(
     title="Does each journal sum to zero?",
     severity=Severity.error,
     kind=Kind.live,
-    sql="""
+    sql=f"""
     SELECT j.id::text AS subject,
-           format('The %s journal of %s is off by %s (in minor units)', j.kind, j.posted_on, p.off) AS title,
+           format('The %s journal of %s is off by %s', j.kind, j.posted_on, {major("p.off", "p.currency")}) AS title,
            p.off::bigint AS money_minor, p.currency, p.customer_id,
            jsonb_build_object('journal_id', j.id, 'posting_ids', p.posting_ids) AS facts
     FROM (SELECT journal_id, currency, sum(amount_minor) AS off, array_agg(id) AS posting_ids,

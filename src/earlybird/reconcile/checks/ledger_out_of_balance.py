@@ -4,7 +4,7 @@ Journals that sum to zero can only fail to balance together through postings tha
 """
 
 from earlybird.audit.states import Severity
-from earlybird.reconcile.rules import Check, Kind
+from earlybird.reconcile.rules import Check, Kind, major
 
 CHECK = Check(
     number=9,
@@ -12,10 +12,10 @@ CHECK = Check(
     title="Does every posting belong to a journal?",
     severity=Severity.error,
     kind=Kind.live,
-    sql="""
+    sql=f"""
     SELECT p.currency AS subject,
-           format('%s postings belong to no journal; the ledger is off by %s (in minor units)', count(*),
-                  sum(p.amount_minor)) AS title,
+           format('%s postings belong to no journal; the ledger is off by %s', count(*),
+                  {major("sum(p.amount_minor)", "p.currency")}) AS title,
            sum(p.amount_minor)::bigint AS money_minor, p.currency, NULL::uuid AS customer_id,
            jsonb_build_object('posting_ids', (array_agg(p.id))[1:100]) AS facts
     FROM postings p

@@ -4,7 +4,7 @@ A wrong charge and a document that is not its lines are questions of their own.
 """
 
 from earlybird.audit.states import Severity
-from earlybird.reconcile.rules import Check, Kind, scale
+from earlybird.reconcile.rules import Check, Kind, major, scale
 
 CHECK = Check(
     number=24,
@@ -14,7 +14,8 @@ CHECK = Check(
     kind=Kind.live,
     sql=f"""
     SELECT l.id::text AS subject,
-           format('Charged %s for %s, billed %s (in minor units)', h.amount_minor, h.service_on, l.amount_minor) AS title,
+           format('Charged %s for %s, billed %s', {major("h.amount_minor", "h.currency")}, h.service_on,
+                  {major("l.amount_minor", "h.currency")}) AS title,
            (l.amount_minor - h.amount_minor)::bigint AS money_minor, h.currency, h.customer_id,
            jsonb_build_object('invoice_line_id', l.id, 'invoice_id', l.invoice_id, 'charge_id', h.id) AS facts
     FROM invoice_lines l
@@ -28,9 +29,11 @@ CHECK = Check(
                       JOIN delivery_lines dl ON dl.id = e.delivery_line_id
                       JOIN order_lines ol ON ol.id = dl.order_line_id
                       WHERE e.id = h.event_line_id
-                        AND (SELECT sum(y.amount_minor) FROM delivery_event_lines f JOIN charges y ON y.event_line_id = f.id
+                        AND (SELECT sum(y.amount_minor) FROM delivery_event_lines f
+                          JOIN charges y ON y.event_line_id = f.id
                              WHERE f.delivery_line_id = dl.id)
                           <> round(ol.unit_price * {scale("ol.currency")} *
-                                   (SELECT sum(f.delta_quantity) FROM delivery_event_lines f WHERE f.delivery_line_id = dl.id)))
+                                   (SELECT sum(f.delta_quantity) FROM delivery_event_lines f
+                                     WHERE f.delivery_line_id = dl.id)))
 """,
 )

@@ -11,7 +11,8 @@ CHECK = Check(
     kind=Kind.live,
     sql="""
     SELECT ol.id::text AS subject,
-           format('The line of %s on %s comes from a standing order that it does not name', ol.product_name, ol.service_on)
+           format('The line of %s on %s comes from a standing order that it does not name', ol.product_name,
+             ol.service_on)
              AS title,
            ol.amount_minor AS money_minor, ol.currency, ol.customer_id,
            jsonb_build_object('order_line_id', ol.id, 'order_id', ol.order_id, 'subscription_id', ol.subscription_id)

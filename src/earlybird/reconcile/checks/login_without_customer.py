@@ -10,7 +10,8 @@ CHECK = Check(
     severity=Severity.warning,
     kind=Kind.live,
     sql="""
-    SELECT u.id::text AS subject, format('The login of %s names no customer', u.name) AS title, NULL::bigint AS money_minor,
+    SELECT u.id::text AS subject, format('The login of %s names no customer', u.name) AS title, NULL::bigint
+      AS money_minor,
            NULL::text AS currency, u.customer_id, jsonb_build_object('user_id', u.id) AS facts
     FROM users u
     WHERE u.archived_at IS NULL AND NOT EXISTS (SELECT FROM customers c WHERE c.id = u.customer_id)

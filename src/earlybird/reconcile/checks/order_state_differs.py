@@ -22,7 +22,8 @@ CHECK = Check(
         GROUP BY d.order_id
     )
     SELECT o.id::text AS subject,
-           format('The order for %s is %s, its stops say %s', coalesce(o.service_on::text, 'no date'), o.state, x.outcome)
+           format('The order for %s is %s, its stops say %s', coalesce(o.service_on::text, 'no date'), o.state,
+             x.outcome)
              AS title,
            NULL::bigint AS money_minor, NULL::text AS currency, o.customer_id,
            jsonb_build_object('order_id', o.id, 'state', o.state, 'stops', x.outcome) AS facts

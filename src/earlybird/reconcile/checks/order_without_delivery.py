@@ -11,7 +11,8 @@ CHECK = Check(
     kind=Kind.live,
     sql="""
     SELECT ol.id::text AS subject,
-           format('%s %s of %s for %s is ordered, but no stop was planned for it', ol.quantity, ol.unit, ol.product_name,
+           format('%s %s of %s for %s is ordered, but no stop was planned for it', trim_scale(ol.quantity), ol.unit,
+             ol.product_name,
                   ol.service_on) AS title,
            ol.amount_minor AS money_minor, ol.currency, ol.customer_id,
            jsonb_build_object('order_id', o.id, 'order_line_id', ol.id, 'service_on', ol.service_on, 'state', o.state)

@@ -1,7 +1,7 @@
 """Every payment has a journal of its amount, reversed once when it is reversed; every journal of a payment has one."""
 
 from earlybird.audit.states import Severity
-from earlybird.reconcile.rules import Check, Kind
+from earlybird.reconcile.rules import Check, Kind, major
 
 CHECK = Check(
     number=11,
@@ -9,15 +9,16 @@ CHECK = Check(
     title="Is each payment in the books, and each booked payment there?",
     severity=Severity.error,
     kind=Kind.live,
-    sql="""
+    sql=f"""
     WITH booked AS (
         SELECT journal_id, sum(amount_minor) FILTER (WHERE account IN ('receivable', 'customer_advance')) AS credited,
                sum(amount_minor) AS rest
         FROM postings GROUP BY journal_id
     )
     SELECT y.id::text AS subject,
-           format('The %s payment of %s, received %s, is booked with %s (in minor units)', y.method, y.amount_minor,
-                  y.received_on, -coalesce(p.credited, 0)) AS title,
+           format('The %s payment of %s, received %s, is booked with %s', y.method,
+                  {major("y.amount_minor", "y.currency")}, y.received_on,
+                  {major("-coalesce(p.credited, 0)", "y.currency")}) AS title,
            (y.amount_minor + coalesce(p.credited, 0))::bigint AS money_minor, y.currency, y.customer_id,
            jsonb_build_object('payment_id', y.id, 'journal_id', y.journal_id) AS facts
     FROM payments y
@@ -25,15 +26,15 @@ CHECK = Check(
     WHERE coalesce(p.credited, 0) <> -y.amount_minor AND coalesce(p.rest, 0) = 0
     UNION ALL
     SELECT y.id::text,
-           format('The payment of %s was reversed, but not in the books (in minor units)', y.amount_minor),
+           format('The payment of %s was reversed, but not in the books', {major("y.amount_minor", "y.currency")}),
            y.amount_minor, y.currency, y.customer_id, jsonb_build_object('payment_id', y.id, 'journal_id', y.journal_id)
     FROM payments y
     JOIN booked p ON p.journal_id = y.journal_id AND p.credited = -y.amount_minor
     WHERE y.state = 'reversed' AND NOT EXISTS (SELECT FROM journals j WHERE j.reverses_id = y.journal_id)
     UNION ALL
     SELECT j.id::text,
-           format('A payment of %s was booked on %s, but there is no such payment (in minor units)',
-                  -coalesce(sum(p.amount_minor), 0), j.posted_on),
+           format('A payment of %s was booked on %s, but there is no such payment',
+                  {major("-coalesce(sum(p.amount_minor), 0)", "min(p.currency)")}, j.posted_on),
            -coalesce(sum(p.amount_minor), 0)::bigint, min(p.currency), min(p.customer_id::text)::uuid,
            jsonb_build_object('journal_id', j.id)
     FROM journals j

@@ -5,7 +5,7 @@ is about every other journal that moves what a customer owes.
 """
 
 from earlybird.audit.states import Severity
-from earlybird.reconcile.rules import Check, Kind
+from earlybird.reconcile.rules import Check, Kind, major
 
 CHECK = Check(
     number=10,
@@ -13,10 +13,10 @@ CHECK = Check(
     title="Is what customers owe their documents less their payments?",
     severity=Severity.error,
     kind=Kind.live,
-    sql="""
+    sql=f"""
     SELECT p.customer_id::text || ':' || p.currency AS subject,
-           format('%s of what the customer owes comes from no document and no payment (in minor units)',
-                  sum(p.amount_minor)) AS title,
+           format('%s of what the customer owes comes from no document and no payment',
+                  {major("sum(p.amount_minor)", "p.currency")}) AS title,
            sum(p.amount_minor)::bigint AS money_minor, p.currency, p.customer_id,
            jsonb_build_object('customer_id', p.customer_id, 'journal_ids', (array_agg(DISTINCT p.journal_id))[1:100])
              AS facts

@@ -1,7 +1,7 @@
 """The charges of a line sum to unit price × delivered quantity, rounded once, half up."""
 
 from earlybird.audit.states import Severity
-from earlybird.reconcile.rules import Check, Kind, scale
+from earlybird.reconcile.rules import Check, Kind, major, scale
 
 CHECK = Check(
     number=3,
@@ -11,8 +11,8 @@ CHECK = Check(
     kind=Kind.live,
     sql=f"""
     SELECT dl.id::text AS subject,
-           format('%s %s of %s on %s cost %s, charged %s (in minor units)', x.quantity, ol.unit, ol.product_name,
-                  dl.service_on, due.minor, x.charged) AS title,
+           format('%s %s of %s on %s cost %s, charged %s', trim_scale(x.quantity), ol.unit, ol.product_name,
+                  dl.service_on, {major("due.minor", "ol.currency")}, {major("x.charged", "ol.currency")}) AS title,
            (x.charged - due.minor)::bigint AS money_minor, ol.currency, dl.customer_id,
            jsonb_build_object('delivery_line_id', dl.id, 'order_line_id', ol.id, 'charge_ids', x.charge_ids,
                               'service_on', dl.service_on, 'unit_price', ol.unit_price, 'quantity', x.quantity,
