@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from earlybird.cli import database, init, reconcile, serve
 from earlybird.cli.terminal import failures_shown
 
 app = typer.Typer(
@@ -14,6 +15,13 @@ app = typer.Typer(
     add_completion=False,
     epilog="Exit codes: 0 done, 1 refused or found wrong, 2 wrong usage, 3 no database or disk.",
 )
+
+app.command()(init.init)
+app.add_typer(database.app)
+app.command()(serve.serve)
+app.command()(serve.worker)
+app.command()(serve.up)
+app.command()(reconcile.reconcile)
 
 
 def main() -> None:
