@@ -1,1 +1,41 @@
-"""The HTTP way in."""
+"""The HTTP way in: `create_app(engine)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from fastapi import FastAPI, Response
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
+
+from earlybird import wiring
+from earlybird.infra import http
+from earlybird.infra.db import value
+from earlybird.kernel.ctx import Ctx
+from earlybird.web import STATIC
+from earlybird.web.admin import pages
+
+
+def create_app(engine: Engine, clock: Callable[[], datetime] = http.clock) -> Any:
+    """Return the application on a migrated database; `clock` may stand still for rehearsals."""
+    app = FastAPI(title="Earlybird", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.engine = engine
+    app.state.clock = clock
+    http.install(app, pages.problem)
+    app.add_api_route("/api/health", health, methods=["GET"])
+    for router in wiring.routers():
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(http.Edge)
+    return app
+
+
+@http.door(http.PUBLIC)
+def health(session: Session, _ctx: Ctx) -> Response:
+    """Say whether the database answers, and at which schema version; 503 where it does not."""
+    return http.as_json(
+        {"status": "ok", "database": "ok", "schema": value(session, "SELECT version_num FROM alembic_version")}
+    )

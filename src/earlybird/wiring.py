@@ -1,4 +1,8 @@
-"""The one list: every slice's tables, and later its routers, jobs, schedules and checks."""
+"""The one list: every slice's tables, routers and periodic jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from earlybird.audit import models as audit
 from earlybird.billing import models as billing
@@ -13,6 +17,11 @@ from earlybird.migrations import models as migrations
 from earlybird.orders import models as orders
 from earlybird.subscriptions import models as subscriptions
 from earlybird.territory import models as territory
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from earlybird.infra.schedule import Periodic
 
 TABLES = (
     audit,
@@ -30,3 +39,18 @@ TABLES = (
     migrations,
 )
 """Modules that declare tables; Alembic sees what is listed here."""
+
+
+def routers() -> tuple[APIRouter, ...]:
+    """Return every HTTP door; imported here, so that commands without a server start fast."""
+    from earlybird.reconcile import api as reconcile
+    from earlybird.web.admin import pages
+
+    return (reconcile.router, pages.router)
+
+
+def periodic() -> tuple[Periodic, ...]:
+    """Return every job that runs on a schedule."""
+    from earlybird.reconcile import jobs as reconcile
+
+    return (reconcile.NIGHTLY,)

@@ -1,1 +1,46 @@
-"""The queue's way in: runs what is due in the background."""
+"""The queue's way in: runs what is due in the background, each periodic job once however many workers there are."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import procrastinate
+import structlog
+from sqlalchemy import Engine
+
+from earlybird import wiring
+from earlybird.infra.schedule import Periodic
+from earlybird.infra.settings import Settings
+from earlybird.kernel.ctx import SYSTEM, Ctx
+
+log = structlog.get_logger("worker")
+
+
+def circumstances() -> Ctx:
+    """Return the system as actor, now."""
+    return Ctx(actor=SYSTEM, now=Settings().now or datetime.now(UTC), via="job")
+
+
+def create_queue(engine: Engine) -> procrastinate.App:
+    """Return the queue on the same database with every periodic job registered."""
+    address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    queue = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=address))
+    for job in wiring.periodic():
+        register(queue, engine, job)
+    return queue
+
+
+def register(queue: procrastinate.App, engine: Engine, job: Periodic) -> None:
+    """Let the queue run `job` on its schedule; one that is still waiting is not queued again."""
+
+    def call(timestamp: int) -> None:
+        job.run(engine, circumstances())
+        log.info("ran", job=job.name, due=timestamp)
+
+    task = queue.task(name=job.name, queueing_lock=job.name, pass_context=False)(call)
+    queue.periodic(cron=job.cron)(task)
+
+
+def serve(engine: Engine) -> None:
+    """Work until told to stop (SIGINT, SIGTERM); what is running is finished first."""
+    create_queue(engine).run_worker(concurrency=2, delete_jobs="successful", shutdown_graceful_timeout=10)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -74,7 +73,7 @@ def demo(
 def _plan_first_day(engine: Engine, ctx: Ctx) -> dict[str, Any]:
     """Plan the day of change: the first day that is ours."""
     with transaction(engine) as session:
-        day: date = territory.cutover_on(session)
+        day = territory.cutover_on(session) or ctx.now.date()
         sites: list[UUID] = [site["id"] for site in territory.sites(session)]
         done = [planning.plan_day(session, ctx, site, day) for site in sites]
     names = ("orders", "lines", "stops", "amount_minor", "unassigned")

@@ -16,7 +16,6 @@ from sqlalchemy import (
     CheckConstraint,
     Date,
     DateTime,
-    Engine,
     ForeignKey,
     MetaData,
     Numeric,
@@ -25,9 +24,11 @@ from sqlalchemy import (
     create_engine,
     text,
 )
+from sqlalchemy import Engine as Engine  # noqa: PLC0414  as Session below
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Session as Session  # noqa: PLC0414  doors and pages name it from here
 
 DatabaseDown = OperationalError
 """What a statement raises when the server is gone, refuses or times out."""

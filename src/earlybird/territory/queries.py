@@ -61,3 +61,19 @@ def first_open_on(session: Session, site_id: UUID, shifts: Sequence[Shift], now:
     while any(at < now for at in cutoffs(session, site_id, day, shifts).values()):
         day += timedelta(days=1)
     return day
+
+
+def find_business(session: Session, name: str | None = None) -> UUID | None:
+    """Return the business of that name (any, where no name is given), or None."""
+    found: UUID | None = value(
+        session,
+        "SELECT id FROM businesses WHERE CAST(:name AS text) IS NULL OR name = :name ORDER BY id LIMIT 1",
+        {"name": name},
+    )
+    return found
+
+
+def cutover_on(session: Session) -> date | None:
+    """Return the day of change of the business that was taken over; None when none was."""
+    found: date | None = value(session, "SELECT max(cutover_on) FROM businesses")
+    return found

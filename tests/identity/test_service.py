@@ -1,0 +1,81 @@
+"""Links work once and for 15 minutes; sessions end; grants follow the table."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from earlybird.identity import queries, service
+from earlybird.identity.access import Lock
+from earlybird.identity.errors import LinkSpent, NotGranted, SignInNeeded
+from earlybird.infra.db import rows, run, value
+from earlybird.kernel.ctx import Ctx
+
+
+@pytest.fixture
+def link(session: Session, ctx: Ctx) -> str:
+    service.seed_grants(session, ctx)
+    return service.issue_link(session, ctx, service.create_owner(session, ctx, "Asha@Example.com"))
+
+
+def test_a_link_signs_in_once(session: Session, ctx: Ctx, link: str) -> None:
+    session.flush()
+    cookie = service.sign_in(session, ctx, link)
+    found = queries.find_session(session, cookie, ctx.now)
+    assert found is not None
+    assert found["roles"] == ["admin"]
+    with pytest.raises(LinkSpent):
+        service.sign_in(session, ctx, link)
+    kept = rows(session, "SELECT token_hash FROM sessions UNION ALL SELECT token_hash FROM sign_in_links")
+    assert not {cookie, link} & {row["token_hash"] for row in kept}
+    assert value(session, "SELECT state FROM users") == "active"
+
+
+@pytest.mark.parametrize(("minutes", "opens"), [(14, True), (15, False), (60, False)])
+def test_a_link_is_good_for_fifteen_minutes(session: Session, ctx: Ctx, link: str, minutes: int, opens: bool) -> None:  # noqa: FBT001
+    session.flush()
+    later = ctx.at(ctx.now + timedelta(minutes=minutes))
+    if opens:
+        assert service.sign_in(session, later, link)
+    else:
+        with pytest.raises(LinkSpent):
+            service.sign_in(session, later, link)
+
+
+def test_a_session_ends_by_signing_out_by_age_and_with_the_membership(session: Session, ctx: Ctx, link: str) -> None:
+    session.flush()
+    cookie = service.sign_in(session, ctx, link)
+    assert queries.find_session(session, cookie, ctx.now + timedelta(days=15)) is None
+    run(session, "UPDATE memberships SET ended_at = :now", {"now": ctx.now})
+    assert queries.find_session(session, cookie, ctx.now) is None
+    run(session, "UPDATE memberships SET ended_at = NULL")
+    assert queries.find_session(session, cookie, ctx.now) is not None
+    service.sign_out(session, ctx, cookie)
+    assert queries.find_session(session, cookie, ctx.now) is None
+
+
+def test_a_lock_admits_by_the_rows_of_the_grants_table(session: Session, ctx: Ctx, link: str) -> None:
+    session.flush()
+    cookie = service.sign_in(session, ctx, link)
+    admitted = Lock("reconcile.read").admit(session, ctx, cookie)
+    assert (admitted.actor.name, admitted.actor.role) == ("asha", "admin")
+    for nobody in (None, "", "guess"):
+        with pytest.raises(SignInNeeded):
+            Lock("reconcile.read").admit(session, ctx, nobody)
+    run(session, "UPDATE memberships SET role = 'driver'")
+    with pytest.raises(NotGranted):
+        Lock("reconcile.read").admit(session, ctx, cookie)
+    assert Lock("deliveries.confirm").admit(session, ctx, cookie).actor.role == "driver"
+    run(session, "DELETE FROM grants WHERE action = 'deliveries.confirm'")
+    with pytest.raises(NotGranted):
+        Lock("deliveries.confirm").admit(session, ctx, cookie)
+
+
+def test_seeding_twice_changes_nothing_and_repairs_what_drifted(session: Session, ctx: Ctx, link: str) -> None:
+    assert service.seed_grants(session, ctx) == 0
+    run(session, "UPDATE grants SET scope = 'all' WHERE role = 'driver' AND action = 'deliveries.confirm'")
+    run(session, "INSERT INTO grants VALUES ('driver', 'billing.run', 'all')")
+    assert service.seed_grants(session, ctx) == 2
+    assert value(session, "SELECT count(*) FROM grants WHERE role = 'driver' AND action = 'billing.run'") == 0
