@@ -11,7 +11,6 @@ from uuid import UUID
 import typer
 from rich.panel import Panel
 from rich.table import Table
-from sqlalchemy import Engine
 
 from earlybird.catalog import service as catalog
 from earlybird.cli.importing import link_all
@@ -70,7 +69,7 @@ def demo(
     raise typer.Exit(REFUSED if wrong else 0)
 
 
-def _plan_first_day(engine: Engine, ctx: Ctx) -> dict[str, Any]:
+def _plan_first_day(engine: Any, ctx: Ctx) -> dict[str, Any]:
     """Plan the day of change: the first day that is ours."""
     with transaction(engine) as session:
         day = territory.cutover_on(session) or ctx.now.date()
@@ -80,7 +79,7 @@ def _plan_first_day(engine: Engine, ctx: Ctx) -> dict[str, Any]:
     return {"on": day} | {name: sum(getattr(one, name) for one in done) for name in names}
 
 
-def _sign_in_link(engine: Engine, ctx: Ctx) -> str:
+def _sign_in_link(engine: Any, ctx: Ctx) -> str:
     with transaction(engine) as session:
         catalog.seed_units(session)
         identity.seed_grants(session, ctx)
