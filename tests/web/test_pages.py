@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 from earlybird.infra.db import run, transaction, value
 from make.entrance import link
 
-LOCKED = ["/", "/proof", f"/proof/{uuid4()}/2025-12", f"/proof/lines/{uuid4()}", "/api/proof"]
+NOBODY = "01890000-0000-7000-8000-000000000000"
+LOCKED = ["/", "/proof", f"/proof/{NOBODY}/2025-12", f"/proof/lines/{NOBODY}", "/api/proof"]
 
 
 @pytest.mark.parametrize("path", LOCKED)

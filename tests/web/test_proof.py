@@ -98,6 +98,7 @@ def test_by_keyboard_alone(chromium: Any, address: str, business: Engine) -> Non
     context = chromium.new_context()
     page = context.new_page()
     page.goto(f"{address}/sign-in/{link(business)}")
+    page.locator("main button:focus").wait_for()  # the button has the focus by itself, a moment after loading
     page.keyboard.press("Enter")
     page.wait_for_url(f"{address}/proof")
     page.keyboard.press("Tab")
