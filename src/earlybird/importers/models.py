@@ -32,7 +32,8 @@ class LegacyDocument(Table):
     """One document of a dump, verbatim, what its fields say (`facts`), and its verdict.
 
     `id` becomes the id of the row it turns into (customer, order, payment). `ident` tells one
-    document from another: its `_id`, else its key; `digest` is of the content without `_id`.
+    document from another: its `_id`, else its key; `digest` is of the content without `_id`. `line` counts
+    the documents of the file. `former`: the facts before `changed_run_id` brought a later version.
     """
 
     __tablename__ = "legacy_documents"
@@ -55,6 +56,7 @@ class LegacyDocument(Table):
     reason: Mapped[str | None]
     problems: Mapped[list[Any] | None] = mapped_column(JSONB)
     facts: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    former: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     body: Mapped[str | None]
     raw: Mapped[bytes | None]
     run_id: Mapped[UUID]

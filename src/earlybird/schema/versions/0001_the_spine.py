@@ -145,6 +145,7 @@ def upgrade() -> None:
     sa.Column('reason', sa.Text(), nullable=True),
     sa.Column('problems', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
     sa.Column('facts', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+    sa.Column('former', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
     sa.Column('body', sa.Text(), nullable=True),
     sa.Column('raw', sa.LargeBinary(), nullable=True),
     sa.Column('run_id', sa.Uuid(), nullable=False),
