@@ -15,8 +15,9 @@ from earlybird.importers.earlybird import reading as rd
 from earlybird.importers.earlybird.reading import files
 from earlybird.importers.errors import DumpUnreadable
 from importers import reference as rf
+from make.dump import SHARED
 
-SHAPES = Path(__file__).parents[3] / "shared" / "data" / "legacy-shapes" / "earlyapp_documents.jsonl"
+SHAPES = SHARED / "data" / "legacy-shapes" / "earlyapp_documents.jsonl"
 OID = "68dd5dbb19980e9b24f4791e"
 
 
