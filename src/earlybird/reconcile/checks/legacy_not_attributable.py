@@ -21,6 +21,6 @@ CHECK = Check(
     LEFT JOIN customers c ON c.id = d.customer_id
     WHERE d.status IN ('delivered', 'partially_delivered') AND (d.speaks_morning OR d.speaks_evening)
       AND NOT EXISTS (SELECT FROM delivery_events e WHERE e.legacy_delivery_id = d.id)
-    GROUP BY d.customer_id, d.user_id, d.customer_key
+    GROUP BY d.customer_id, coalesce(d.customer_id::text, d.user_id::text, d.customer_key, 'nobody')
 """,
 )
