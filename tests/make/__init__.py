@@ -4,8 +4,4 @@ from make import dump
 from make.business import business, customer, driver, product, subscription
 from make.planned import planned
 
-<<<<<<< HEAD
 __all__ = ["business", "customer", "driver", "dump", "planned", "product", "subscription"]
-=======
-__all__ = ["business", "customer", "driver", "dump", "product", "subscription"]
->>>>>>> intake

@@ -3,8 +3,8 @@
 A row names its order (and no other customer's); or it is the only order of the same customer or
 account, told delivered on that day, that no other boy took. More than one: ambiguous, listed with the
 candidates, never guessed. The last word on a visit confirms that visit's standing orders, a partial
-one in the share its products tell. A one-time order told delivered is confirmed by its row, or where
-there is none by its own record.
+one in the share its products tell. A one-time order told delivered (or not delivered) is confirmed by its row, or
+where there is none by its own record.
 """
 
 from __future__ import annotations
@@ -105,13 +105,14 @@ WITH attached AS (
       AND l.status IN ('delivered', 'partially_delivered')
 ), one_time AS (
     SELECT o.id AS order_id, o.customer_id, o.service_on, o.shift, coalesce(r.driver_id, o.driver_id) AS driver_id,
-           r.id AS legacy_delivery_id, r.told_at, 'delivered' AS status, r.method,
+           r.id AS legacy_delivery_id, r.told_at,
+           CASE d.facts->>'status' WHEN 'not_delivered' THEN 'not_delivered' ELSE 'delivered' END AS status, r.method,
            coalesce(r.collection, 'orders') AS collection, coalesce(r.key, d.key) AS key
     FROM orders o
     JOIN legacy_documents d ON d.id = o.id AND d.source = :source AND d.collection = 'orders'
     LEFT JOIN attached r ON r.order_id = o.id
     WHERE o.customer_id = ANY(:customers) AND o.source = 'one_time' AND o.service_on IS NOT NULL
-      AND (d.facts->>'status' IN ('delivered', 'partially_delivered')
+      AND (d.facts->>'status' IN ('delivered', 'partially_delivered', 'not_delivered')
            OR (d.facts->>'status' = 'cancelled' AND r.order_key = d.key))
 )
 SELECT new_id() AS id, new_id() AS event_id, s.*, z.zone
@@ -142,6 +143,7 @@ LEFT JOIN legacy_documents d ON s.collection IS NOT NULL AND l.source = 'one_tim
 LEFT JOIN products x ON s.status = 'partially_delivered' AND x.id = l.product_id
 LEFT JOIN day_share h ON h.customer_id = s.customer_id AND h.service_on = s.service_on AND h.name = lower(btrim(x.name))
 CROSS JOIN LATERAL (SELECT round(CASE
+    WHEN s.status = 'not_delivered' THEN 0
     WHEN l.source = 'one_time' THEN greatest(coalesce(
         (d.facts->'lines'->(l.position - 1)->>'delivered')::numeric, l.quantity), 0)
     WHEN h.ordered IS NOT NULL THEN l.quantity * h.delivered / h.ordered

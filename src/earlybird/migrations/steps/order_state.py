@@ -1,7 +1,4 @@
-"""Confirming a delivery moves the order: orders stand where their stops, or their own record, say.
-
-Only orders that a step's stop or a told failure proves are moved; an order nobody spoke of stays placed.
-"""
+"""Confirming a delivery moves the order: orders stand where their stops say; those nobody spoke of stay placed."""
 
 from __future__ import annotations
 
@@ -36,10 +33,6 @@ JOIN (
                 ELSE 'not_delivered' END AS wanted
     FROM deliveries d
     WHERE d.state IN ('delivered', 'partially_delivered', 'not_delivered') GROUP BY d.order_id
-    UNION ALL
-    SELECT o.id, 'not_delivered' FROM orders o
-    JOIN legacy_documents d ON d.id = o.id AND d.facts->>'status' = 'not_delivered'
-    WHERE o.state = 'placed' AND NOT EXISTS (SELECT FROM deliveries x WHERE x.order_id = o.id)
 ) w ON w.id = o.id
 WHERE o.state <> w.wanted AND o.state <> 'cancelled'
   AND EXISTS (SELECT FROM legacy_parties p WHERE p.customer_id = o.customer_id)
