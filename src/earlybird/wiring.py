@@ -51,6 +51,7 @@ def routers() -> tuple[APIRouter, ...]:
 
 def periodic() -> tuple[Periodic, ...]:
     """Return every job that runs on a schedule."""
+    from earlybird.billing import jobs as charging
     from earlybird.reconcile import jobs as reconcile
 
-    return (reconcile.NIGHTLY,)
+    return (charging.EVERY_MINUTE, charging.NIGHTLY, reconcile.NIGHTLY)

@@ -37,11 +37,7 @@ def broken(found: list[rd.Document | rd.Malformed]) -> list[rd.Malformed]:
 
 DOCS: list[dict[str, Any]] = [
     {"_id": {"$oid": OID}, "id": "a", "text": 'quote " brace } ] { \\ end\\'},
-<<<<<<< HEAD
-    {"id": "b", "nested": {"list": [{"x": [1, 2, {}]}, []]}, "te": "గేటు"},
-=======
     {"id": "b", "nested": {"list": [{"x": [1, 2, {}]}, []]}, "telugu": "గేటు"},
->>>>>>> intake
     {"id": "c"},
 ]
 LAYOUTS = {
