@@ -36,6 +36,30 @@ class Charge(Table):
     charged_at: Mapped[Instant]
 
 
+class UnchargedLine(Table):
+    """A door event's line that waits for its charge: put here by a trigger in the event's own commit.
+
+    A work list, so that charging costs what is new and not what there is; `charges` stays the truth.
+    """
+
+    __tablename__ = "uncharged_lines"
+
+    event_line_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class UnbilledCharge(Table):
+    """A charge that waits for its document: kept by triggers on charges, waivers and invoice lines.
+
+    A work list, so that a bill run costs what is new, however old its service date may be.
+    """
+
+    __tablename__ = "unbilled_charges"
+
+    customer_id: Mapped[UUID] = mapped_column(primary_key=True)
+    service_on: Mapped[date] = mapped_column(primary_key=True)
+    charge_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
 class Waiver(Table):
     """A charge somebody decided not to ask for."""
 

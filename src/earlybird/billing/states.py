@@ -32,6 +32,7 @@ class AdjustmentKind(StrEnum):
     recovery = "recovery"
     legacy_difference = "legacy_difference"
     opening_balance = "opening_balance"
+    credit = "credit"
 
 
 class AdjustmentState(StrEnum):

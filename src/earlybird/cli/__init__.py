@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from earlybird.cli import bill, charge, pay
 from earlybird.cli.terminal import failures_shown
 
 app = typer.Typer(
@@ -14,6 +15,10 @@ app = typer.Typer(
     add_completion=False,
     epilog="Exit codes: 0 done, 1 refused or found wrong, 2 wrong usage, 3 no database or disk.",
 )
+
+app.add_typer(bill.app, name="bill")
+app.command()(charge.charge)
+app.command()(pay.pay)
 
 
 def main() -> None:

@@ -95,6 +95,16 @@ def transaction(engine: Engine) -> Iterator[Session]:
         yield session
 
 
+@contextmanager
+def rehearsal(engine: Engine) -> Iterator[Session]:
+    """Open one transaction that is rolled back whatever happens: for reading, and for dry runs."""
+    with Session(engine, expire_on_commit=False) as session:
+        try:
+            yield session
+        finally:
+            session.rollback()
+
+
 def driver(session: Session) -> psycopg.Connection[Any]:
     """Return the psycopg connection that `session` is using, for COPY and for jobs that join in."""
     raw = session.connection().connection.driver_connection

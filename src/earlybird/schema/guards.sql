@@ -75,3 +75,47 @@ CREATE TRIGGER invoices_immutable BEFORE UPDATE OR DELETE ON invoices
 
 CREATE TRIGGER invoices_no_truncate BEFORE TRUNCATE ON invoices
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+-- Work lists of the money side. They are filled and emptied in the commit of the fact itself, so they
+-- need no cursor; a sweep can rebuild them from the facts at any time (billing).
+-- Nested loops on purpose: a plan made for one row and one made for a million must both stay flat.
+CREATE FUNCTION note_uncharged() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO uncharged_lines (event_line_id) SELECT id FROM added;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION note_unbilled() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO unbilled_charges (customer_id, service_on, charge_id)
+    SELECT customer_id, service_on, id FROM added WHERE quantity <> 0 OR amount_minor <> 0;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION forget_unbilled() RETURNS trigger LANGUAGE plpgsql
+    SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    DELETE FROM unbilled_charges u USING added a, charges c
+    WHERE c.id = a.charge_id
+      AND u.customer_id = c.customer_id AND u.service_on = c.service_on AND u.charge_id = c.id;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION forget_charge() RETURNS trigger LANGUAGE plpgsql
+    SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    DELETE FROM unbilled_charges u USING gone c
+    WHERE u.customer_id = c.customer_id AND u.service_on = c.service_on AND u.charge_id = c.id;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER delivery_event_lines_uncharged AFTER INSERT ON delivery_event_lines
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION note_uncharged();
+CREATE TRIGGER charges_unbilled AFTER INSERT ON charges
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION note_unbilled();
+CREATE TRIGGER charges_taken_back AFTER DELETE ON charges
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION forget_charge();
+CREATE TRIGGER invoice_lines_billed AFTER INSERT ON invoice_lines
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION forget_unbilled();
+CREATE TRIGGER waivers_unbilled AFTER INSERT ON waivers
+    REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION forget_unbilled();

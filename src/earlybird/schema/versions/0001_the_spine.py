@@ -183,6 +183,16 @@ def upgrade() -> None:
     sa.UniqueConstraint('name', name=op.f('steps_name_key')),
     sa.UniqueConstraint('number', name=op.f('steps_number_key'))
     )
+    op.create_table('unbilled_charges',
+    sa.Column('customer_id', sa.Uuid(), nullable=False),
+    sa.Column('service_on', sa.Date(), nullable=False),
+    sa.Column('charge_id', sa.Uuid(), nullable=False),
+    sa.PrimaryKeyConstraint('customer_id', 'service_on', 'charge_id', name=op.f('unbilled_charges_pkey'))
+    )
+    op.create_table('uncharged_lines',
+    sa.Column('event_line_id', sa.Uuid(), nullable=False),
+    sa.PrimaryKeyConstraint('event_line_id', name=op.f('uncharged_lines_pkey'))
+    )
     op.create_table('units',
     sa.Column('code', sa.Text(), nullable=False),
     sa.Column('name', sa.Text(), nullable=False),
@@ -521,7 +531,7 @@ def upgrade() -> None:
     sa.Column('state_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.Column('approver', sa.Text(), nullable=True),
     sa.Column('made_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
-    sa.CheckConstraint("kind IN ('fee', 'discount', 'deposit', 'goodwill', 'recovery', 'legacy_difference', 'opening_balance')", name=op.f('adjustments_kind_check')),
+    sa.CheckConstraint("kind IN ('fee', 'discount', 'deposit', 'goodwill', 'recovery', 'legacy_difference', 'opening_balance', 'credit')", name=op.f('adjustments_kind_check')),
     sa.CheckConstraint("state IN ('proposed', 'approved', 'waived')", name=op.f('adjustments_state_check')),
     sa.ForeignKeyConstraint(['business_id'], ['businesses.id'], name=op.f('adjustments_business_id_fkey')),
     sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], name=op.f('adjustments_customer_id_fkey')),

@@ -1,0 +1,59 @@
+"""Failures on the money side."""
+
+from earlybird.kernel.errors import Conflict, Invalid, NotFound
+
+
+class NoSuchBusiness(NotFound):
+    """There is no business of that name."""
+
+
+class WhichBusiness(Invalid):
+    """There are several businesses: say which one."""
+
+
+class MonthBeforeCutover(Conflict):
+    """That month was billed by the old system: bills begin with the month of the change."""
+
+
+class MonthNotBegun(Invalid):
+    """That month has not begun."""
+
+
+class NoSuchDocument(NotFound):
+    """There is no such bill."""
+
+
+class NotIssued(Conflict):
+    """Only an issued invoice can be credited in full, and only once."""
+
+
+class NoSuchCharge(NotFound):
+    """There is no such charge."""
+
+
+class ChargeOnDocument(Conflict):
+    """That charge is on a document: give it back with an adjustment or a credit note."""
+
+
+class ChargeWaived(Conflict):
+    """That charge was waived before."""
+
+
+class NoSuchAdjustment(NotFound):
+    """There is no such adjustment."""
+
+
+class NoSuchCustomer(NotFound):
+    """There is no such customer."""
+
+
+class ReasonMissing(Invalid):
+    """A reason must be given."""
+
+
+class AmountMissing(Invalid):
+    """An amount must not be zero."""
+
+
+class UnreadableFile(Invalid):
+    """The file cannot be read as payments."""

@@ -1,0 +1,1 @@
+"""Every change on the money side: charges, invoices, credits, adjustments, payments, allocation."""
