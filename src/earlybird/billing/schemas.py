@@ -34,7 +34,7 @@ class PaymentIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     client_id: Word
-    customer: UUID | LegacyKey | Word
+    customer: Annotated[UUID | LegacyKey | Word, Field(union_mode="left_to_right")]
     amount: Annotated[Decimal, BeforeValidator(_decimal), Field(gt=0, max_digits=16)] | None = None
     amount_minor: Annotated[int, Field(gt=0, lt=10**15, strict=False)] | None = None
     currency: Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{3}$")]
