@@ -8,12 +8,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import make
 import pytest
-from make.delivered import Delivered, delivered, said
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+import make
 from earlybird.billing import errors, queries
 from earlybird.billing.models import Invoice
 from earlybird.billing.service import adjustments, charges, credits, invoices
@@ -24,6 +23,7 @@ from earlybird.kernel.ctx import Ctx
 from earlybird.ledger import queries as ledger
 from earlybird.ledger.states import Account
 from earlybird.territory.models import Business
+from make.delivered import Delivered, delivered, said
 
 JANUARY = Month(2026, 1)
 FEBRUARY = Month(2026, 2)

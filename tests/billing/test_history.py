@@ -7,14 +7,13 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-import make
 import orjson
-from conftest import SOAK
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from make.delivered import Delivered, delivered, said
 from sqlalchemy.orm import Session
 
+import make
+from conftest import SOAK
 from earlybird.billing import queries
 from earlybird.billing.service import adjustments, charges, credits, invoices, payments
 from earlybird.billing.states import AdjustmentKind
@@ -22,6 +21,7 @@ from earlybird.infra.db import rows, value
 from earlybird.kernel.clock import Month, business_day
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.money import Money
+from make.delivered import Delivered, delivered, said
 
 STEP = st.one_of(
     st.tuples(st.just("deliver"), st.integers(0, 2), st.integers(0, 2), st.integers(0, 9000), st.integers(0, 75)),
@@ -163,7 +163,7 @@ class Life:
             "SELECT y.id FROM payments y JOIN payment_allocations a ON a.payment_id = y.id GROUP BY y.id HAVING "
             "sum(a.amount_minor) NOT BETWEEN 0 AND CASE y.state WHEN 'reversed' THEN 0 ELSE y.amount_minor END"
         )
-        open_ = {key: 0 for key in self.customers}
+        open_ = dict.fromkeys(self.customers, 0)
         for row in queries.open_documents(self.session, self.customers):
             open_[row["customer_id"]] += row["open_minor"]
         for key, minor in open_.items():
@@ -182,10 +182,12 @@ class Life:
 )
 @given(st.lists(STEP, min_size=4, max_size=24), st.booleans(), st.booleans())
 def test_the_books_add_up_whatever_happens(
-    session: Session, steps: list[tuple[Any, ...]], included: bool, rounds: bool  # noqa: FBT001
+    session: Session,
+    steps: list[tuple[Any, ...]],
+    included: bool,
+    rounds: bool,  # noqa: FBT001
 ) -> None:
     from conftest import NOW
-
     from earlybird.kernel.ctx import SYSTEM
 
     ctx = Ctx(actor=SYSTEM, now=NOW, via="test")

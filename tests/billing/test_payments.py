@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import date, timedelta
 from typing import Any
 
-import make
 import orjson
 import pytest
-from make.delivered import delivered
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+import make
 from earlybird.billing import queries
 from earlybird.billing.service import charges, credits, invoices, payments
 from earlybird.infra.db import rows, value
@@ -19,6 +18,7 @@ from earlybird.kernel.clock import Month
 from earlybird.kernel.ctx import Ctx
 from earlybird.ledger import queries as ledger
 from earlybird.ledger.states import Account
+from make.delivered import delivered
 
 
 def receive(session: Session, ctx: Ctx, *given: dict[str, Any]) -> payments.Outcome:

@@ -107,13 +107,13 @@ def said(session: Session, line: Delivered, delta: str | Decimal, kind: str | No
 
 MANY = """
 CREATE TEMPORARY TABLE made ON COMMIT DROP AS
-SELECT new_id() AS order_id, new_id() AS delivery_id, new_id() AS event_id, c.id AS customer_id, d AS on
+SELECT new_id() AS order_id, new_id() AS delivery_id, new_id() AS event_id, c.id AS customer_id, c.code, d AS on
 FROM customers c, generate_series(CAST(:first AS date), CAST(:last AS date), interval '1 day') AS g(t),
      LATERAL (SELECT g.t::date AS d) AS x
 WHERE c.business_id = :firm;
 CREATE TEMPORARY TABLE made_lines ON COMMIT DROP AS
 SELECT new_id() AS order_line_id, new_id() AS line_id, m.*, p.id AS product_id, p.name, p.unit_code, p.tax_class_id,
-       r.unit_price, (1 + abs(hashtext(m.customer_id::text || p.id::text)) % 4) * 0.5 AS quantity
+       r.unit_price, (1 + abs(hashtext(m.code || p.name)) % 4) * 0.5 AS quantity
 FROM made m JOIN products p ON p.business_id = :firm JOIN prices r ON r.product_id = p.id;
 INSERT INTO orders (id, seller_id, site_id, customer_id, source, service_on, shift, state)
 SELECT order_id, :firm, :site, customer_id, 'subscription', made.on, 'morning', 'delivered' FROM made;

@@ -35,6 +35,7 @@ def run(
     data_dir: DataDir = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be issued; keep nothing.")] = False,
     business: BusinessName = None,
+    chunk: Annotated[int, typer.Option("--chunk", min=1, help="Customers billed in one transaction.")] = CHUNK,
     as_json: AsJson = False,
 ) -> None:
     """Issue the bills of a month: everything delivered and not yet billed, once.
@@ -47,29 +48,30 @@ def run(
     wanted = Month.parse(month)
     ctx = terminal.context()
     with terminal.database(data_dir) as engine:
-        issued = rehearse(engine, ctx, wanted, business) if dry_run else bill(engine, ctx, wanted, business)
+        issued = (rehearse if dry_run else bill)(engine, ctx, wanted, business, size=chunk)
     show(issued, wanted, dry_run=dry_run, as_json=as_json)
 
 
-def bill(engine: Any, ctx: Ctx, month: Month, business: str | None) -> list[dict[str, Any]]:
+def bill(engine: Any, ctx: Ctx, month: Month, business: str | None, *, size: int = CHUNK) -> list[dict[str, Any]]:
     """Charge and bill, one transaction per chunk of customers."""
     with rehearsal(engine) as session:
         firm = queries.business(session, business)
         since = queries.fitting_cutover(firm, month, business_day(ctx.now, firm.zone))
+        firm_id = firm.id
     charge_all(engine, ctx)
     with rehearsal(engine) as session:
-        payers = queries.payers_to_bill(session, firm.id, since=since, through=month.last)
+        payers = queries.payers_to_bill(session, firm_id, since=since, through=month.last)
     issued = []
     with Progress(console=terminal.console, transient=True) as progress:
         task = progress.add_task("billing", total=len(payers))
-        for chunk in chunks(payers):
+        for chunk in chunks(payers, size):
             with transaction(engine) as session:
-                issued += invoices.run_month(session, ctx, firm.id, month, chunk)
+                issued += invoices.run_month(session, ctx, firm_id, month, chunk)
             progress.advance(task, len(chunk))
     return issued
 
 
-def rehearse(engine: Any, ctx: Ctx, month: Month, business: str | None) -> list[dict[str, Any]]:
+def rehearse(engine: Any, ctx: Ctx, month: Month, business: str | None, *, size: int = CHUNK) -> list[dict[str, Any]]:
     """Do the same in one transaction, and roll it back."""
     issued = []
     with rehearsal(engine) as session:
@@ -77,15 +79,15 @@ def rehearse(engine: Any, ctx: Ctx, month: Month, business: str | None) -> list[
         since = queries.fitting_cutover(firm, month, business_day(ctx.now, firm.zone))
         charges.charge_delivered(session, ctx)
         payers = queries.payers_to_bill(session, firm.id, since=since, through=month.last)
-        for chunk in chunks(payers):
+        for chunk in chunks(payers, size):
             issued += invoices.run_month(session, ctx, firm.id, month, chunk)
     return issued
 
 
-def chunks(payers: list[UUID]) -> Iterator[list[UUID]]:
+def chunks(payers: list[UUID], size: int) -> Iterator[list[UUID]]:
     """Cut the list into what one transaction takes."""
-    for start in range(0, len(payers), CHUNK):
-        yield payers[start : start + CHUNK]
+    for start in range(0, len(payers), size):
+        yield payers[start : start + size]
 
 
 def show(issued: list[dict[str, Any]], month: Month, *, dry_run: bool, as_json: bool) -> None:
