@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 import make
 from earlybird.billing import errors, queries
 from earlybird.billing.models import Invoice
-from earlybird.billing.service import adjustments, charges, credits, invoices
+from earlybird.billing.service import adjustments, charges, credit_notes, invoices
 from earlybird.billing.states import AdjustmentKind
 from earlybird.infra.db import rows, value
 from earlybird.kernel.clock import Month
@@ -258,13 +258,13 @@ def test_a_document_is_void_only_by_a_full_credit_note(session: Session, ctx: Ct
     customer, ghee = make.customer(session, firm), make.product(session, firm, tax="0.05")
     delivered(session, firm, customer.id, ghee, "1", price="10.10")
     [issued] = bill(session, ctx, firm)
-    note = credits.credit_in_full(session, ctx, issued["id"], reason="wrong household")
+    note = credit_notes.credit_in_full(session, ctx, issued["id"], reason="wrong household")
     assert (note.series, note.number, note.total_minor, note.corrects_id) == ("CN/2025-26", 1, -1000, issued["id"])
     assert session.get_one(Invoice, issued["id"]).state == "void"
     assert all(minor == 0 for minor in ledger.balances(session, firm.id).values())
     assert queries.open_documents(session, [customer.id]) == []
     with pytest.raises(errors.NotIssued):
-        credits.credit_in_full(session, ctx, issued["id"], reason="again")
+        credit_notes.credit_in_full(session, ctx, issued["id"], reason="again")
     assert bill(session, ctx, firm) == []
 
 

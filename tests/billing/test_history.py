@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 import make
 from conftest import SOAK
 from earlybird.billing import queries
-from earlybird.billing.service import adjustments, charges, credits, invoices, payments
+from earlybird.billing.service import adjustments, charges, credit_notes, invoices, payments
 from earlybird.billing.states import AdjustmentKind
 from earlybird.infra.db import rows, value
 from earlybird.kernel.clock import Month, business_day
@@ -114,7 +114,7 @@ class Life:
             {"b": self.firm.id},
         )
         if found:
-            credits.credit_in_full(self.session, self.ctx, found[pick % len(found)]["id"], reason="mistaken")
+            credit_notes.credit_in_full(self.session, self.ctx, found[pick % len(found)]["id"], reason="mistaken")
 
     def check(self) -> None:
         charges.charge_delivered(self.session, self.ctx)
@@ -180,12 +180,13 @@ class Life:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     derandomize=not SOAK,
 )
-@given(st.lists(STEP, min_size=4, max_size=24), st.booleans(), st.booleans())
+@given(steps=st.lists(STEP, min_size=4, max_size=24), included=st.booleans(), rounds=st.booleans())
 def test_the_books_add_up_whatever_happens(
     session: Session,
     steps: list[tuple[Any, ...]],
+    *,
     included: bool,
-    rounds: bool,  # noqa: FBT001
+    rounds: bool,
 ) -> None:
     from conftest import NOW
     from earlybird.kernel.ctx import SYSTEM

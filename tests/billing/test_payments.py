@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 import make
 from earlybird.billing import queries
-from earlybird.billing.service import charges, credits, invoices, payments
+from earlybird.billing.service import charges, credit_notes, invoices, payments
 from earlybird.infra.db import rows, value
 from earlybird.kernel.clock import Month
 from earlybird.kernel.ctx import Ctx
@@ -117,7 +117,7 @@ def test_what_was_paid_on_a_credited_document_settles_another(session: Session, 
     billed(session, ctx, firm, customer)
     receive(session, ctx, paid("p1", customer.code, "60"))
     first = value(session, "SELECT id FROM invoices WHERE number = 1")
-    credits.credit_in_full(session, ctx, first, reason="wrong household")
+    credit_notes.credit_in_full(session, ctx, first, reason="wrong household")
     assert queries.open_documents(session, [customer.id]) == []
     assert standing(session, customer) == (0, 0)
 

@@ -43,6 +43,8 @@ def run() -> None:
         finally:
             connection.rollback()
             connection.execute(text("SELECT pg_advisory_unlock(hashtextextended('earlybird.schema', 0))"))
+            connection.execute(text("RESET lock_timeout"))
+            connection.execute(text("RESET statement_timeout"))
             connection.commit()
 
 

@@ -95,9 +95,11 @@ END $$;
 CREATE FUNCTION forget_unbilled() RETURNS trigger LANGUAGE plpgsql
     SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
-    DELETE FROM unbilled_charges u USING added a, charges c
-    WHERE c.id = a.charge_id
-      AND u.customer_id = c.customer_id AND u.service_on = c.service_on AND u.charge_id = c.id;
+    WITH c AS MATERIALIZED (
+        SELECT c.customer_id, c.service_on, c.id FROM added a JOIN charges c ON c.id = a.charge_id
+    )
+    DELETE FROM unbilled_charges u USING c
+    WHERE u.customer_id = c.customer_id AND u.service_on = c.service_on AND u.charge_id = c.id;
     RETURN NULL;
 END $$;
 
