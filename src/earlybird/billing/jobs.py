@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from earlybird.billing.service import charges
 from earlybird.infra.db import Engine, transaction
 from earlybird.infra.schedule import Periodic
-=======
-from typing import Any
-
-from earlybird.billing.service import charges
-from earlybird.infra.db import transaction
->>>>>>> bill
 from earlybird.kernel.ctx import Ctx
 
 CHUNK = 50_000
 
 
-<<<<<<< HEAD
 def charge_delivered(engine: Engine, ctx: Ctx) -> int:
-=======
-def charge_delivered(engine: Any, ctx: Ctx) -> int:
->>>>>>> bill
     """Charge everything that waits, one transaction per chunk; return how many lines. Runs every minute."""
     done = 0
     while True:
@@ -32,20 +21,13 @@ def charge_delivered(engine: Any, ctx: Ctx) -> int:
             return done
 
 
-<<<<<<< HEAD
 def sweep(engine: Engine, ctx: Ctx) -> int:
-=======
-def sweep(engine: Any, ctx: Ctx) -> int:
->>>>>>> bill
     """Compare all facts with all charges, then charge what was missed; return how many lines. Runs every night."""
     with transaction(engine) as session:
         charges.sweep(session)
     return charge_delivered(engine, ctx)
-<<<<<<< HEAD
 
 
 EVERY_MINUTE = Periodic(name="billing.charge", cron="* * * * *", run=charge_delivered)
 NIGHTLY = Periodic(name="billing.sweep", cron="0 21 * * *", run=sweep)
 """Half an hour before the questions are asked, so that they find what the sweep could not mend."""
-=======
->>>>>>> bill
