@@ -69,17 +69,21 @@ def orders_locked(session: Session, ids: Collection[str]) -> Sequence[Any]:
 
 
 def stops(session: Session, order_ids: Collection[str]) -> Sequence[Any]:
-    """Return every line of every attempt of these orders, attempts and lines in order."""
+    """Return every line of every attempt of these orders, attempts and lines in order.
+
+    OFFSET 0 keeps each step an index look-up per key: without it a table planned a minute ago, of
+    which the server has no statistics yet, is read whole for every chunk.
+    """
     return _all(
         session,
         """
         SELECT d.order_id::text, d.id::text, d.attempt, d.planned_on, d.state, l.id::text, l.order_line_id::text,
                p.product_id::text, l.service_on, l.ordered_quantity, l.delivered_quantity, p.quantity,
                p.cancelled_at IS NOT NULL
-        FROM deliveries d
-        LEFT JOIN delivery_lines l ON l.delivery_id = d.id
-        LEFT JOIN order_lines p ON p.id = l.order_line_id
-        WHERE d.order_id = ANY(CAST(:order_ids AS uuid[]))
+        FROM unnest(CAST(:order_ids AS uuid[])) AS k(id)
+        CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE order_id = k.id OFFSET 0) d
+        LEFT JOIN LATERAL (SELECT * FROM delivery_lines WHERE delivery_id = d.id OFFSET 0) l ON true
+        LEFT JOIN LATERAL (SELECT * FROM order_lines WHERE id = l.order_line_id OFFSET 0) p ON true
         ORDER BY d.order_id, d.attempt, l.order_line_id
         """,
         order_ids=_keys(order_ids),
@@ -109,7 +113,8 @@ def told(session: Session, delivery_ids: Collection[str]) -> Sequence[Any]:
                e.actor_name, e.told, CASE WHEN e.told -> 'lines' IS NULL THEN (
                    SELECT jsonb_object_agg(n.delivery_line_id, n.delta_quantity::text)
                    FROM delivery_event_lines n WHERE n.event_id = e.id) END
-        FROM delivery_events e WHERE e.delivery_id = ANY(CAST(:delivery_ids AS uuid[]))
+        FROM unnest(CAST(:delivery_ids AS uuid[])) AS k(id)
+        CROSS JOIN LATERAL (SELECT * FROM delivery_events WHERE delivery_id = k.id OFFSET 0) e
         """,
         delivery_ids=_keys(delivery_ids),
     )
@@ -119,7 +124,7 @@ def revisions(session: Session, line_ids: Collection[str]) -> Sequence[Any]:
     """Return (delivery line id, its last revision)."""
     return _all(
         session,
-        "SELECT delivery_line_id::text, max(revision) FROM delivery_event_lines "
-        "WHERE delivery_line_id = ANY(CAST(:line_ids AS uuid[])) GROUP BY 1",
+        "SELECT k.id::text, coalesce((SELECT max(n.revision) FROM delivery_event_lines n "
+        "WHERE n.delivery_line_id = k.id), 0) FROM unnest(CAST(:line_ids AS uuid[])) AS k(id)",
         line_ids=_keys(line_ids),
     )
