@@ -60,6 +60,15 @@ def quantity(amount: Decimal | None, unit: str | None) -> str:
     return "" if amount is None else f"{amount.normalize():f} {unit or ''}".strip()
 
 
+def price(unit_price: Decimal | None, currency: str) -> str:
+    """Return `61.25` or `0.125`: all digits there are, and never fewer than the currency writes."""
+    if unit_price is None:
+        return ""
+    least = Decimal(1) / scale(currency)
+    shown = unit_price.normalize()
+    return f"{shown.quantize(least) if shown == shown.quantize(least) else shown:f}"
+
+
 def day(on: date | None) -> str:
     """Return `05 Jan 2026`."""
     return "" if on is None else f"{on:%d %b %Y}"
@@ -113,7 +122,7 @@ def page(session: Session, invoice_id: UUID) -> Page:
                 "day": day(row["service_on"]),
                 "what": " · ".join(_present(row["household"], row["description"])),
                 "quantity": quantity(row["quantity"], row["unit"]),
-                "price": "" if row["unit_price"] is None else f"{row['unit_price'].normalize():f}",
+                "price": price(row["unit_price"], currency),
                 "amount": money(row["amount_minor"], currency),
             }
             for row in facts["lines"]

@@ -8,7 +8,7 @@ from typing import Literal
 
 import orjson
 
-from earlybird.billing.documents.page import Page
+from earlybird.billing.documents.content import Page
 
 TEMPLATE = Path(__file__).parent / "bill.typ"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from earlybird.billing.documents.page import Page
+from earlybird.billing.documents.content import Page
 
 WIDTH = 78
 
