@@ -80,8 +80,9 @@ def tryton(embedded: Embedded, home: Path, python: Path) -> float | None:
             env={**os.environ, "TRYTONPASSFILE": str(secret)},
         )  # fmt: skip
         done = subprocess.run(
-            [python, SIDE, settings, str(TRYTON_ORDERS)], check=True, capture_output=True, text=True, timeout=300
-        )
+            [python, SIDE, settings, str(TRYTON_ORDERS)], check=True, capture_output=True, text=True, timeout=300,
+            env={**os.environ, "TRYTOND_CONFIG": str(settings)},
+        )  # fmt: skip
     except subprocess.SubprocessError as failure:
         print(f"SKIPPED: Tryton does not run here: {failure}\n{getattr(failure, 'stderr', '')}", file=sys.stderr)
         return None
