@@ -26,7 +26,7 @@ from earlybird.kernel.ctx import Actor, Ctx
 from make.delivered import customers_many, delivered_many
 
 SIZES = (2_000, *((133_000,) if measure.SOAK else ()))
-CHUNK = 2_000
+CHUNK = 10_000
 MONTH = Month(2026, 1)
 CTX = Ctx(actor=Actor(kind="system", name="bench", role="system"), now=datetime(2026, 2, 1, 4, tzinfo=UTC), via="cli")
 TARGET = 0.5
@@ -47,7 +47,7 @@ def prepare(engine: Engine, count: int) -> tuple[make.Firm, float]:
     start = time.perf_counter()
     while True:
         with transaction(engine) as session:
-            if not charges.charge_delivered(session, CTX, limit=50_000):
+            if not charges.charge_delivered(session, CTX, limit=200_000):
                 break
     charging = time.perf_counter() - start
     measure.execute(engine, "VACUUM ANALYZE")

@@ -34,6 +34,7 @@ from earlybird.infra.db import transaction, value
 from earlybird.infra.embedded import Embedded
 from earlybird.kernel.clock import Month
 from earlybird.kernel.ctx import Actor, Ctx
+from make.business import Firm
 from make.delivered import customers_many, delivered_many
 
 MODULES = ("trytond", "trytond_sale", "trytond_account_invoice_stock", "proteus", "psycopg[binary,pool]")
@@ -80,8 +81,9 @@ def tryton(embedded: Embedded, home: Path, python: Path) -> float | None:
             env={**os.environ, "TRYTONPASSFILE": str(secret)},
         )  # fmt: skip
         done = subprocess.run(
-            [python, SIDE, settings, str(TRYTON_ORDERS)], check=True, capture_output=True, text=True, timeout=300
-        )
+            [python, SIDE, settings, str(TRYTON_ORDERS)], check=True, capture_output=True, text=True, timeout=300,
+            env={**os.environ, "TRYTOND_CONFIG": str(settings)},
+        )  # fmt: skip
     except subprocess.SubprocessError as failure:
         print(f"SKIPPED: Tryton does not run here: {failure}\n{getattr(failure, 'stderr', '')}", file=sys.stderr)
         return None
@@ -92,7 +94,7 @@ def ours(engine: Engine, n: int) -> float:
     """Return our seconds per order, one order a customer, for the n-th day of the month."""
     with engine.connect() as connection:
         firm_id, site_id = connection.execute(text("SELECT business_id, id FROM sites")).one()
-    firm = make.Firm(firm_id, site_id, "Asia/Kolkata", "INR")
+    firm = Firm(firm_id, site_id, "Asia/Kolkata", "INR")
     start = time.perf_counter()
     with transaction(engine) as session:
         delivered_many(session, firm, date(2026, 1, n), date(2026, 1, n))

@@ -89,6 +89,24 @@ def test_an_advance_settles_the_next_bill(session: Session, ctx: Ctx, firm: make
     assert [row["open_minor"] for row in queries.open_documents(session, [customer.id])] == [2000]
 
 
+def test_the_oldest_payment_is_spent_first(session: Session, ctx: Ctx, firm: make.Firm) -> None:
+    customer = make.customer(session, firm)
+    receive(
+        session,
+        ctx,
+        paid("a-new", customer.code, "50", received_on="2026-01-09"),
+        paid("b-old", customer.code, "50", received_on="2026-01-03"),
+        paid("c-new", customer.code, "50", received_on="2026-01-12"),
+    )
+    billed(session, ctx, firm, customer, months=1)
+    found = rows(
+        session,
+        "SELECT y.client_id, a.amount_minor FROM payment_allocations a JOIN payments y ON y.id = a.payment_id "
+        "ORDER BY y.received_on",
+    )
+    assert [tuple(row.values()) for row in found] == [("b-old", 5000), ("a-new", 1000)]
+
+
 def test_a_reversal_leaves_everything_as_before(session: Session, ctx: Ctx, firm: make.Firm) -> None:
     customer = make.customer(session, firm)
     billed(session, ctx, firm, customer)

@@ -7,7 +7,7 @@ from earlybird.infra.db import Engine, transaction
 from earlybird.infra.schedule import Periodic
 from earlybird.kernel.ctx import Ctx
 
-CHUNK = 50_000
+CHUNK = 200_000
 
 
 def charge_delivered(engine: Engine, ctx: Ctx) -> int:

@@ -22,7 +22,7 @@ from earlybird.kernel.clock import Month, business_day
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.money import Money
 
-CHUNK = 2_000
+CHUNK = 10_000
 
 app = typer.Typer(help="Issue bills, list them, show one.", no_args_is_help=True)
 

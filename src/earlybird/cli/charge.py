@@ -12,7 +12,7 @@ from earlybird.cli.terminal import AsJson, DataDir
 from earlybird.infra.db import transaction
 from earlybird.kernel.ctx import Ctx
 
-CHUNK = 50_000
+CHUNK = 200_000
 
 
 def charge(

@@ -171,7 +171,7 @@ def run_month(
     run(session, LINES, facts)
     if not value(session, "SELECT count(*) FROM bill_lines"):
         return []
-    run(session, "ANALYZE bill_lines")
+    run(session, "ANALYZE bill_lines (payer_id, tax_class_id, service_on)")
     run(session, TAXES, facts)
     run(session, BILLS, facts)
     run(session, "ANALYZE bills")
