@@ -13,7 +13,7 @@ from earlybird.kernel.ctx import Ctx
 # what was due: it only says whether the order goes on after the day of change. An extra of
 # `irregular_deliveries` is a standing order of one date.
 SUBSCRIPTIONS = """
-INSERT INTO subscriptions (id, customer_id, starts_on, stops_on, state, state_at)
+INSERT INTO subscriptions (id, customer_id, starts_on, stops_on, state, state_at, created_at)
 SELECT d.id, w.customer_id,
        coalesce(greatest((facts->>'start')::date,
                          CASE WHEN facts->>'mode' = 'one_time' THEN (facts->>'first_day')::date END), :long_ago),
@@ -22,7 +22,7 @@ SELECT d.id, w.customer_id,
               WHERE x.source = :source AND x.collection = 'delivery_stops' AND x.verdict = 'imported'
                 AND x.facts->>'subscription' = d.key)),
        CASE WHEN facts->>'auto_start' = 'false' OR facts->>'status' = 'draft' THEN 'draft'
-            WHEN facts->>'status' = 'stopped' THEN 'stopped' ELSE 'active' END, :now
+            WHEN facts->>'status' = 'stopped' THEN 'stopped' ELSE 'active' END, :now, :now
 FROM legacy_documents d
 JOIN legacy_who w ON w.key = facts->>'customer' AND w.customer_id IS NOT NULL
 WHERE source = :source AND collection = 'subscriptions_v2' AND verdict = 'imported'
@@ -30,8 +30,8 @@ WHERE source = :source AND collection = 'subscriptions_v2' AND verdict = 'import
 """
 
 EXTRAS = """
-INSERT INTO subscriptions (id, customer_id, starts_on, stops_on, state, state_at)
-SELECT d.id, w.customer_id, (facts->>'day')::date, (facts->>'day')::date + 1, 'active', :now
+INSERT INTO subscriptions (id, customer_id, starts_on, stops_on, state, state_at, created_at)
+SELECT d.id, w.customer_id, (facts->>'day')::date, (facts->>'day')::date + 1, 'active', :now, :now
 FROM legacy_documents d
 JOIN legacy_who w ON w.key = facts->>'customer' AND w.customer_id IS NOT NULL
 WHERE source = :source AND collection = 'irregular_deliveries' AND verdict = 'imported'
@@ -43,7 +43,7 @@ WHERE source = :source AND collection = 'irregular_deliveries' AND verdict = 'im
 # without default_qty. A former quantity held until the day of its audited change.
 VERSIONS = """
 INSERT INTO subscription_versions (subscription_id, valid_from, product_id, quantity, pattern, weekdays, until_on,
-                                   agreed_price, shift, driver_id, via)
+                                   agreed_price, shift, driver_id, via, made_at)
 WITH told AS (
     SELECT d.id, d.key, d.facts, s.starts_on, p.product_id, x.pack_size,
            CASE WHEN facts->>'packets' IS NOT NULL
@@ -76,7 +76,8 @@ SELECT t.id, p.valid_from, t.product_id, greatest(p.quantity, 0),
                  AND t.facts->>'last_day' IS NOT NULL THEN 'one_time' ELSE 'irregular' END,
        ARRAY(SELECT day.value::smallint FROM jsonb_array_elements_text(t.facts->'weekdays') AS day(value) ORDER BY 1),
        CASE WHEN t.facts->>'mode' = 'one_time' THEN (t.facts->>'last_day')::date END,
-       (t.facts->>'price')::numeric, coalesce(t.facts->>'shift', 'morning'), b.user_id, 'import'
+       (t.facts->>'price')::numeric, coalesce(t.facts->>'shift', 'morning'), b.user_id, 'import',
+       :now
 FROM told t JOIN period p ON p.id = t.id
 LEFT JOIN legacy_drivers b ON b.key = t.facts->>'driver' OR (b.name = t.facts->>'driver' AND NOT EXISTS (
     SELECT FROM legacy_drivers o WHERE o.name = b.name AND o.key <> b.key))
@@ -84,8 +85,8 @@ ON CONFLICT (subscription_id, valid_from) DO NOTHING
 """
 
 EXTRA_VERSIONS = """
-INSERT INTO subscription_versions (subscription_id, valid_from, product_id, quantity, pattern, shift, via)
-SELECT d.id, :long_ago, p.product_id, 0, 'irregular', 'morning', 'import'
+INSERT INTO subscription_versions (subscription_id, valid_from, product_id, quantity, pattern, shift, via, made_at)
+SELECT d.id, :long_ago, p.product_id, 0, 'irregular', 'morning', 'import', :now
 FROM legacy_documents d
 JOIN subscriptions s ON s.id = d.id
 JOIN legacy_products p ON p.key = d.facts->>'product'
@@ -94,8 +95,8 @@ WHERE d.source = :source AND d.collection = 'irregular_deliveries'
 """
 
 PAUSES = """
-INSERT INTO subscription_pauses (subscription_id, starts_on, ends_on, via)
-SELECT p.id, p.starts_on, p.ends_on, 'import'
+INSERT INTO subscription_pauses (subscription_id, starts_on, ends_on, via, made_at)
+SELECT p.id, p.starts_on, p.ends_on, 'import', :now
 FROM (
     SELECT d.id, coalesce((pause.value->>0)::date, :long_ago) AS starts_on, (pause.value->>1)::date AS ends_on
     FROM legacy_documents d CROSS JOIN jsonb_array_elements(d.facts->'pauses') AS pause(value)
@@ -113,8 +114,8 @@ WHERE NOT EXISTS (SELECT FROM subscription_pauses q WHERE q.subscription_id = p.
 
 # A standing order the old system called paused without saying since when rests from the day of change.
 STATUS_PAUSES = """
-INSERT INTO subscription_pauses (subscription_id, starts_on, reason, via)
-SELECT d.id, CAST(:cutover_on AS date), 'paused in the legacy system', 'import'
+INSERT INTO subscription_pauses (subscription_id, starts_on, reason, via, made_at)
+SELECT d.id, CAST(:cutover_on AS date), 'paused in the legacy system', 'import', :now
 FROM legacy_documents d JOIN subscriptions s ON s.id = d.id
 WHERE d.source = :source AND d.collection = 'subscriptions_v2' AND d.verdict = 'imported'
   AND d.facts->>'status' = 'paused'
@@ -123,8 +124,8 @@ WHERE d.source = :source AND d.collection = 'subscriptions_v2' AND d.verdict = '
 """
 
 OVERRIDES = """
-INSERT INTO subscription_overrides (subscription_id, service_on, kind, quantity, shift, via)
-SELECT o.id, o.day, o.kind, greatest(o.quantity, 0), o.shift, 'import'
+INSERT INTO subscription_overrides (subscription_id, service_on, kind, quantity, shift, via, made_at)
+SELECT o.id, o.day, o.kind, greatest(o.quantity, 0), o.shift, 'import', :now
 FROM (
     SELECT DISTINCT ON (id, kind, day) id, kind, day, quantity, shift FROM (
         SELECT d.id, 'irregular' AS kind, 1 AS rank, e.key::date AS day, e.value::numeric AS quantity, NULL AS shift

@@ -1,6 +1,7 @@
 """The journal of an issued document holds its total as receivable.
 
-A journal that does not sum to zero is the question `journal_not_zero`.
+A journal that does not sum to zero is the question `journal_not_zero`; a total that is not its lines', while the
+books agree with the lines, is `invoice_not_lines`.
 """
 
 from earlybird.audit.states import Severity
@@ -33,5 +34,8 @@ CHECK = Check(
     WHERE i.state <> 'draft'
       AND coalesce(d.total, i.total_minor) <> coalesce(p.receivable, 0)
       AND coalesce(p.rest, 0) = 0
+      AND coalesce(p.receivable, 0) <> ALL (
+          SELECT unnest(ARRAY[sum(l.amount_minor), sum(l.amount_minor + l.tax_minor)]) + i.rounding_minor
+          FROM invoice_lines l WHERE l.invoice_id = i.id HAVING count(*) > 0)
 """,
 )
