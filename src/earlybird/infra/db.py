@@ -127,9 +127,24 @@ def value(session: Session, sql: str, facts: Mapping[str, Any] | None = None) ->
     return session.execute(text(sql), dict(facts or {})).scalar()
 
 
+def settled_later(session: Session) -> None:
+    """Let this commit return before it is on disk: for batches that are repeated if a crash takes them back.
+
+    The next ordinary commit makes it durable, as the log is written in order.
+    """
+    session.execute(text("SET LOCAL synchronous_commit = off"))
+
+
 def whole_sets(session: Session) -> None:
     """Tell the planner that this transaction works on whole tables, whatever their statistics say yet."""
     session.execute(text("SET LOCAL enable_nestloop = off"))
+
+
+def analyze(session: Session, *tables: str) -> None:
+    """Refresh the planner's statistics from a small sample, after a bulk write that joins will follow."""
+    session.execute(text("SET LOCAL default_statistics_target = 10"))
+    for table in tables:
+        session.execute(text(f"ANALYZE {table}"))
 
 
 def lock(session: Session, name: str) -> None:

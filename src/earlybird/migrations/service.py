@@ -159,8 +159,7 @@ def apply(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None
             step_id, run_id = row.id, run.id
         total = _run_batches(engine, ctx, step, Batch(step_id, run_id, int(first)), phases, progress)
         with db.transaction(engine) as session:
-            for table in step.TOUCHES:
-                db.run(session, f"ANALYZE {table}")
+            db.analyze(session, *step.TOUCHES)
             db.whole_sets(session)
             wrong = step.verify(session)
             db.run(
@@ -190,6 +189,7 @@ def _run_batches(
     def work(numbered: tuple[int, Any]) -> dict[str, int]:
         number, chunk = numbered
         with db.transaction(engine) as session:
+            db.settled_later(session)
             _tell(step)(session)
             return step.apply(session, ctx, Batch(before.step_id, before.run_id, number), chunk)
 

@@ -20,7 +20,7 @@ POLICY = "charge_one_time_orders"
 CHARGE = f"""
 WITH taken AS (
     DELETE FROM uncharged_lines WHERE event_line_id IN (
-        SELECT event_line_id FROM uncharged_lines ORDER BY event_line_id LIMIT :limit)
+        SELECT event_line_id FROM uncharged_lines ORDER BY event_line_id LIMIT :limit FOR UPDATE SKIP LOCKED)
     RETURNING event_line_id
 ), made AS (
     INSERT INTO charges (event_line_id, customer_id, service_on, quantity, amount_minor, currency, tax_class_id,
@@ -52,9 +52,9 @@ FROM made
 def charge_delivered(session: Session, ctx: Ctx, *, limit: int | None = None) -> int:
     """Charge delivered lines that have no charge, at most `limit` of them; return how many were looked at.
 
-    Zero means that nothing waits. Runs in any number of processes: each waits for the one before it.
+    Zero means that nothing waits that nobody else is charging. Runs in any number of processes: each takes lines
+    of its own, and what a line costs depends on its facts alone, not on who is first.
     """
-    lock(session, "billing.charge")
     done = rows(session, CHARGE, {"now": ctx.now, "limit": limit, "policy": POLICY})[0]
     if done["made"]:
         audit.record(session, ctx, "charges.make", "charge", row_count=done["made"], digest=done["digest"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,9 @@ Progress = Callable[[str, int], None]
 SOURCE: Final = "earlybird"
 READING, READ = "documents", "read"
 """Phases of a run while its files are being read, and when all are."""
+
+READERS: Final = 2
+"""Files read at once: while one is unpacked here, the server settles the other."""
 
 _BATCH: Final = 1 << 18
 _PACE: Final = 2000
@@ -97,9 +101,20 @@ def take_in(engine: Engine, ctx: Ctx, folder: Path, progress: Progress = lambda 
     with _failures_named(), db.transaction(engine) as session:
         run_id, recorded = _open_run(session, ctx, folder, files)
     wanted = [file for file in files if recorded.get(file.collection, {}).get("sha256") != file.sha256]
-    for file in wanted:
+
+    def take(file: DumpFile) -> None:
         with _failures_named(), db.transaction(engine) as session:
+            db.settled_later(session)
             recorded[file.collection] = _take_file(session, ctx, run_id, file, progress)
+
+    with ThreadPoolExecutor(READERS) as readers:
+        reading = [readers.submit(take, file) for file in sorted(wanted, key=lambda file: -file.path.stat().st_size)]
+        try:
+            for one in reading:
+                one.result()
+        except BaseException:
+            readers.shutdown(cancel_futures=True)
+            raise
     with db.transaction(engine) as session:
         phase = _close_reading(session, run_id)
     counts = {file.collection: _counts(recorded[file.collection]) for file in files}

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from earlybird.importers.earlybird.evidence import SOURCE
-from earlybird.infra.db import rows, run, value
+from earlybird.infra.db import analyze, rows, run, value
 from earlybird.kernel.ctx import Ctx
 
 LONG_AGO = date(2000, 1, 1)
@@ -350,7 +350,7 @@ def resolve(session: Session) -> None:
     for made in (RESOLVED, DRIVER_KEYS, WHO):
         run(session, made, {"source": SOURCE})
     for name in ("legacy_products", "legacy_drivers", "legacy_who"):
-        run(session, f"ANALYZE {name}")
+        analyze(session, name)
 
 
 def take_over_masters(session: Session, ctx: Ctx, home: Home) -> dict[str, int]:

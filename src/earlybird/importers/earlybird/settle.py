@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from earlybird.importers.earlybird.evidence import SOURCE
 from earlybird.importers.earlybird.masters import Home
-from earlybird.infra.db import lock, run
+from earlybird.infra.db import analyze, lock, run
 from earlybird.kernel.ctx import Ctx
 
 OPENINGS = """
@@ -192,7 +192,7 @@ def settle(session: Session, ctx: Ctx, home: Home) -> dict[str, int]:
         reason="Difference to what the old system asked",
     )
     run(session, MONTHS, facts)
-    run(session, "ANALYZE new_charge")
+    analyze(session, "new_charge")
     run(session, DOCUMENTS, facts)
     made = {"invoices": _issue(session, facts)}
     made["invoice_lines"] = run(session, CHARGE_LINES, facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
@@ -49,15 +50,13 @@ def _old_bill(session: Session, ctx: Ctx, home: masters.Home) -> dict[str, int]:
     return {"legacy_bills": legacy_bill.recompute(session, home.currency)}
 
 
-STAGES: tuple[tuple[str, Callable[[Session, Ctx, masters.Home], dict[str, int]]], ...] = (
-    ("People, places, products and customers", _masters),
-    ("Who is who", _parties),
-    ("Standing orders", _standing),
-    ("Orders and deliveries", _door),
-    ("Payments and opening balances", _money),
-    ("The old bill", _old_bill),
+STAGES: tuple[tuple[tuple[str, Callable[[Session, Ctx, masters.Home], dict[str, int]]], ...], ...] = (
+    (("People, places, products and customers", _masters),),
+    (("Who is who", _parties),),
+    (("Orders and deliveries", _door), ("Standing orders", _standing), ("Payments and opening balances", _money)),
+    (("The old bill", _old_bill),),
 )
-
+"""Stages in order; those in one row know nothing of each other and run at once."""
 
 ANALYZED = (
     "customers",
@@ -85,22 +84,29 @@ def convert(
     Each stage is one transaction and makes only what is not yet there, so it may be interrupted and repeated.
     """
     with db.transaction(engine) as session:
-        db.run(session, "ANALYZE legacy_documents")
+        db.analyze(session, "legacy_documents")
     with db.transaction(engine) as session:
         home = masters.settle_home(session, ctx, name=name, cutover_on=cutover_on)
-    made: dict[str, Any] = {}
-    for number, (title, stage) in enumerate(STAGES):
-        if progress:
-            progress(title, number, len(STAGES))
+    count = sum(len(row) for row in STAGES)
+
+    def run(title: str, stage: Callable[[Session, Ctx, masters.Home], dict[str, int]]) -> dict[str, int]:
         with db.transaction(engine) as session:
+            db.settled_later(session)
             db.whole_sets(session)
             part = stage(session, ctx, home)
             if any(part.values()):
                 audit.record(session, ctx, "import.stage", "import", after={"stage": title} | part)
-        made |= part
+        return part
+
+    made: dict[str, Any] = {}
+    done = 0
+    with ThreadPoolExecutor(2) as pool:
+        for row in STAGES:
+            for part in pool.map(lambda each: run(*each), row):
+                made |= part
+                done += 1
+                if progress:
+                    progress("Taken over", done, count)
     with db.transaction(engine) as session:
-        for table in ANALYZED:
-            db.run(session, f"ANALYZE {table}")
-    if progress:
-        progress("Taken over", len(STAGES), len(STAGES))
+        db.analyze(session, *ANALYZED)
     return made

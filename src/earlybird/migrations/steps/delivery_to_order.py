@@ -14,7 +14,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from earlybird.infra.db import rows, run
+from earlybird.infra.db import analyze, rows, run
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
 from earlybird.migrations.residue import Batch
@@ -25,7 +25,7 @@ TITLE = "Every delivery names its order"
 TOUCHES = ("legacy_deliveries", "deliveries", "delivery_lines", "delivery_events", "delivery_event_lines")
 WARNING = "Reverting returns the attached legacy deliveries to the unattributed list."
 
-CHUNK = 500
+CHUNK = 100
 SOURCE = "earlybird"
 
 CUSTOMERS = """
@@ -203,10 +203,10 @@ def _link(session: Session, batch: Batch, facts: dict[str, Any]) -> dict[str, in
 
 def _attach(session: Session, batch: Batch, facts: dict[str, Any]) -> dict[str, int]:
     run(session, STOPS, facts)
-    run(session, "ANALYZE made_stop")
+    analyze(session, "made_stop")
     run(session, SHARES, facts)
     run(session, LINES, facts)
-    run(session, "ANALYZE made_line")
+    analyze(session, "made_line")
     stops = "(SELECT id, event_id FROM made_stop s WHERE EXISTS (SELECT FROM made_line l WHERE l.delivery_id = s.id)) s"
     residue.inserted(session, batch, "deliveries", stops)
     residue.inserted(session, batch, "delivery_lines", "made_line")

@@ -24,17 +24,34 @@ TOUCHES = ("policies", "charges", "invoices", "invoice_lines", "adjustments", "p
 WARNING = "Reverting leaves one-time deliveries out of future charging; issued documents stand."
 
 
-def phases(session: Session) -> list[list[None]]:
-    """Return the one batch."""
-    del session
-    return [[None]]
+CHUNK = 20_000
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, int]:
+def phases(session: Session) -> list[list[int]]:
+    """Switch the policy and sweep, charge in batches, then settle: a batch is how many lines to charge, or a mark."""
+    waiting = value(session, "SELECT count(*) FROM delivery_event_lines") - value(
+        session, "SELECT count(*) FROM charges"
+    )
+    return [[SWITCH], [CHUNK] * (1 + waiting // CHUNK), [SETTLE]]
+
+
+SWITCH, SETTLE = -1, 0
+
+
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: int) -> dict[str, int]:
     """Charge every delivered line once and settle the time before the day of change."""
-    del batch, chunk
-    territory.set_policy(session, ctx, "charge_one_time_orders", value=True)
-    made = {"charges": charges.charge_delivered(session, ctx)}
+    del batch
+    if chunk == SWITCH:
+        was_off = value(session, "SELECT value = 'false' FROM policies WHERE name = :name", {"name": charges.POLICY})
+        territory.set_policy(session, ctx, charges.POLICY, value=True)
+        return {"swept": charges.sweep(session)} if was_off else {}
+    if chunk == SETTLE:
+        return _settle(session, ctx)
+    return {"charges": charges.charge_delivered(session, ctx, limit=chunk)}
+
+
+def _settle(session: Session, ctx: Ctx) -> dict[str, int]:
+    made: dict[str, int] = {"charges": charges.charge_delivered(session, ctx)}
     if value(session, "SELECT EXISTS (SELECT FROM legacy_parties)"):
         home = masters.home(session)
         made |= settle.settle(session, ctx, home)

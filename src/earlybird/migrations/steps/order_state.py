@@ -20,7 +20,7 @@ TITLE = "Confirming a delivery moves the order"
 TOUCHES = ("orders",)
 WARNING = "Reverting puts back only the states this step moved."
 
-CHUNK = 20_000
+CHUNK = 5_000
 VERBS = {"delivered": "deliver", "partially_delivered": "deliver_partly", "not_delivered": "fail"}
 
 # The latest attempt that was told decides; parts of earlier attempts count.

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from earlybird.infra.db import rows, run, value
+from earlybird.infra.db import analyze, rows, run, value
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
 from earlybird.migrations.residue import Batch
@@ -22,7 +22,7 @@ TITLE = "Every order from a standing order names it"
 TOUCHES = ("orders", "order_lines")
 WARNING = "Reverting takes the standing-order link from the lines this step gave it to."
 
-CHUNK = 500
+CHUNK = 100
 
 CUSTOMERS = """
 SELECT DISTINCT customer_id FROM legacy_deliveries
@@ -136,7 +136,7 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[UUID]) -> dict[s
     run(session, DUE, facts)
     if not value(session, "SELECT count(*) FROM due_line"):
         return {}
-    run(session, "ANALYZE due_line")
+    analyze(session, "due_line")
     run(session, PRICE, facts)
     run(session, ORDERS, facts)
     residue.inserted(session, batch, "orders", "made_order")

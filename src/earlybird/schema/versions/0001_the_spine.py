@@ -778,11 +778,12 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['placed_by_id'], ['users.id'], name=op.f('orders_placed_by_id_fkey')),
     sa.ForeignKeyConstraint(['seller_id'], ['businesses.id'], name=op.f('orders_seller_id_fkey')),
     sa.ForeignKeyConstraint(['site_id'], ['sites.id'], name=op.f('orders_site_id_fkey')),
-    sa.PrimaryKeyConstraint('id', name=op.f('orders_pkey'))
+    sa.PrimaryKeyConstraint('id', name=op.f('orders_pkey')),
+    postgresql_with={'fillfactor': 75}
     )
     op.create_index('orders_code_idx', 'orders', ['code'], unique=False, postgresql_where='code IS NOT NULL')
     op.create_index(op.f('orders_customer_id_idx'), 'orders', ['customer_id'], unique=False)
-    op.create_index('orders_open_idx', 'orders', ['service_on'], unique=False, postgresql_where="state IN ('placed', 'planned', 'out')")
+    op.create_index(op.f('orders_service_on_idx'), 'orders', ['service_on'], unique=False)
     op.create_index('orders_standing_key', 'orders', ['customer_id', 'service_on', 'shift', 'address_id'], unique=True, postgresql_where="source = 'subscription'", postgresql_nulls_not_distinct=True)
     op.create_table('payment_allocations',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
@@ -830,7 +831,8 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['driver_id'], ['users.id'], name=op.f('deliveries_driver_id_fkey')),
     sa.ForeignKeyConstraint(['order_id'], ['orders.id'], name=op.f('deliveries_order_id_fkey')),
     sa.PrimaryKeyConstraint('id', name=op.f('deliveries_pkey')),
-    sa.UniqueConstraint('order_id', 'attempt', name=op.f('deliveries_order_id_attempt_key'))
+    sa.UniqueConstraint('order_id', 'attempt', name=op.f('deliveries_order_id_attempt_key')),
+    postgresql_with={'fillfactor': 75}
     )
     op.create_index(op.f('deliveries_customer_id_idx'), 'deliveries', ['customer_id'], unique=False)
     op.create_index('deliveries_round_idx', 'deliveries', ['planned_on', 'driver_id', 'shift'], unique=False)
@@ -1011,7 +1013,8 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['delivery_id'], ['deliveries.id'], name=op.f('delivery_lines_delivery_id_fkey')),
     sa.ForeignKeyConstraint(['order_line_id'], ['order_lines.id'], name=op.f('delivery_lines_order_line_id_fkey')),
     sa.PrimaryKeyConstraint('id', name=op.f('delivery_lines_pkey')),
-    sa.UniqueConstraint('delivery_id', 'order_line_id', name=op.f('delivery_lines_delivery_id_order_line_id_key'))
+    sa.UniqueConstraint('delivery_id', 'order_line_id', name=op.f('delivery_lines_delivery_id_order_line_id_key')),
+    postgresql_with={'fillfactor': 85}
     )
     op.create_index(op.f('delivery_lines_order_line_id_idx'), 'delivery_lines', ['order_line_id'], unique=False)
     op.create_table('package_lines',
