@@ -201,7 +201,7 @@ class Decay:
 
     def lines(self, value: Any) -> Any:
         """Products told on a row."""
-        names = [p["name"] for p in self.docs["products"][:12]]
+        names = [p["name"] or "Milk" for p in self.docs["products"][:12]]
         made = [
             {
                 "product_name": self.random.choice((*names, f" {names[0].upper()} ", None, "Unknown", 7)),
@@ -402,7 +402,6 @@ def write(seed: int, folder: Path) -> Path:
         lines = [*map(dump.line, bodies)]
         if decay.random.random() < decay.rate:
             broken: Iterable[bytes] = (b'{"id": "x", ', b'{"id": "\xff\xfe"}', b"[1, 2", b'"text"', b"{}")
-            lines[decay.random.randrange(len(lines) + 1) :][:0] = []
             for line in broken:
                 lines.insert(decay.random.randrange(len(lines) + 1), line)
         (folder / f"{name}.json").write_bytes(b"".join(line + b"\n" for line in lines))

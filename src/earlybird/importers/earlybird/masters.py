@@ -279,12 +279,15 @@ WHERE source = :source AND collection = 'customers_v2' AND verdict = 'imported'
 ON CONFLICT (source, party) DO NOTHING
 """
 
-# Accounts that ordered and belong to no known customer, and customers that were deleted but left
-# deliveries, payments or standing orders behind: each becomes a customer of its own.
+# Accounts that ordered and belong to no known customer, customers that were deleted but left deliveries,
+# payments or standing orders behind, and accounts that were deleted but left orders behind: each becomes
+# a customer of its own.
 LOST_PARTIES = """
 WITH account AS (
     SELECT a.account, d.oid, a.customer_id, a.user_id, d.facts->>'name' AS name, d.facts->>'phone' AS phone
     FROM legacy_accounts a JOIN legacy_documents d ON d.id = a.user_id WHERE a.source = :source
+), account_key AS (
+    SELECT account AS key FROM account UNION SELECT oid FROM account WHERE oid IS NOT NULL
 ), spoken AS (
     SELECT DISTINCT collection = 'orders' AS is_order, collection = 'subscriptions_v2' AS is_customer, ref.key
     FROM legacy_documents d CROSS JOIN LATERAL (
@@ -307,6 +310,18 @@ WITH account AS (
     WHERE NOT s.is_order
       AND NOT EXISTS (SELECT FROM legacy_parties p WHERE p.source = :source AND p.party = s.key)
       AND (s.is_customer OR NOT EXISTS (SELECT FROM account a WHERE s.key IN (a.account, a.oid)))
+    UNION
+    SELECT o.party, 'deleted', 'Deleted account ' || o.party, NULL
+    FROM (
+        SELECT d.facts->>'customer' AS customer, d.facts->>'user' AS "user", d.facts->>'address' AS address,
+               coalesce('user:' || (d.facts->>'user'), 'user:' || (d.facts->>'customer'), 'order:' || d.key) AS party
+        FROM legacy_documents d WHERE d.source = :source AND d.collection = 'orders' AND d.verdict = 'imported'
+    ) o
+    LEFT JOIN legacy_documents x ON x.source = :source AND x.collection = 'addresses' AND x.key = o.address
+                                 AND x.verdict = 'imported'
+    WHERE NOT EXISTS (SELECT FROM account_key a WHERE a.key IN (o."user", o.customer, x.facts->>'user'))
+      AND NOT EXISTS (SELECT FROM legacy_parties p
+                      WHERE p.source = :source AND p.party = o.customer AND p.kind = 'customer')
 ), made AS MATERIALIZED (
     SELECT w.*, new_id() AS id FROM wanted w
     WHERE NOT EXISTS (SELECT FROM legacy_parties p WHERE p.source = :source AND p.party = w.party)
