@@ -126,7 +126,7 @@ class Decay:
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
         self.docs = households(self.random, self.random.choice((6, 12, 25)), self.random.choice((5, 15, 40)))
-        self.rate = self.random.choice((0.0, 0.02, 0.1, 0.3))
+        self.rate = self.random.choice((0.0, 0.02, 0.1, 0.3, 0.6))
         self.customers = [c["id"] for c in self.docs["customers_v2"]]
         self.users = [u["id"] for u in self.docs["users"]]
         self.hexes = [u["_id"]["$oid"] for u in self.docs["users"]]

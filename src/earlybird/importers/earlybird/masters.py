@@ -289,7 +289,7 @@ WITH account AS (
 ), account_key AS (
     SELECT account AS key FROM account UNION SELECT oid FROM account WHERE oid IS NOT NULL
 ), spoken AS (
-    SELECT DISTINCT collection = 'orders' AS is_order, collection = 'subscriptions_v2' AS is_customer, ref.key
+    SELECT DISTINCT collection = 'orders' AS is_order, collection IN ('subscriptions_v2', 'irregular_deliveries') AS is_customer, ref.key
     FROM legacy_documents d CROSS JOIN LATERAL (
         VALUES (d.facts->>'customer'), (CASE WHEN d.collection = 'orders' THEN d.facts->>'user' END),
                (CASE WHEN d.collection = 'orders' THEN (
@@ -338,21 +338,23 @@ INSERT INTO legacy_parties (source, party, kind, customer_id)
 SELECT :source, party, kind, id FROM made
 """
 
-# Whom a reference speaks of: a customer by key, an account by key or hex id (its customer, else itself).
+# Whom a reference speaks of: a customer by key, else an account by key or hex id: its customer, else the
+# deleted customer who had the same id, else the account itself; else a deleted customer.
 WHO = """
 CREATE TEMP TABLE legacy_who ON COMMIT DROP AS
 SELECT DISTINCT ON (key) key, customer_id, user_id FROM (
-    SELECT 1 AS rank, p.party AS key, p.customer_id, a.user_id
-    FROM legacy_parties p
-    LEFT JOIN legacy_accounts a ON a.source = p.source AND a.account = p.party AND p.kind = 'deleted'
-    WHERE p.source = :source AND p.kind <> 'account'
+    SELECT 1 AS rank, party AS key, customer_id, NULL AS user_id FROM legacy_parties
+    WHERE source = :source AND kind = 'customer'
     UNION ALL
-    SELECT 2, ref.key, coalesce(a.customer_id, p.customer_id), a.user_id
+    SELECT ref.rank, ref.key, coalesce(a.customer_id, lost.customer_id, own.customer_id), a.user_id
     FROM legacy_accounts a
     JOIN legacy_documents d ON d.id = a.user_id
-    LEFT JOIN legacy_parties p ON p.source = a.source AND p.party = 'user:' || a.account
-    CROSS JOIN LATERAL (VALUES (a.account), (d.oid)) AS ref(key)
+    CROSS JOIN LATERAL (VALUES (2, a.account), (3, d.oid)) AS ref(rank, key)
+    LEFT JOIN legacy_parties lost ON lost.source = a.source AND lost.party = ref.key AND lost.kind = 'deleted'
+    LEFT JOIN legacy_parties own ON own.source = a.source AND own.party = 'user:' || a.account
     WHERE a.source = :source AND ref.key IS NOT NULL
+    UNION ALL
+    SELECT 4, party, customer_id, NULL FROM legacy_parties WHERE source = :source AND kind = 'deleted'
 ) w ORDER BY key, rank
 """
 

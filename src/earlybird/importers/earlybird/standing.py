@@ -24,8 +24,8 @@ SELECT d.id, w.customer_id,
        CASE WHEN facts->>'auto_start' = 'false' OR facts->>'status' = 'draft' THEN 'draft'
             WHEN facts->>'status' = 'stopped' THEN 'stopped' ELSE 'active' END, :now
 FROM legacy_documents d
-JOIN legacy_who w ON w.key = facts->>'customer' AND w.customer_id IS NOT NULL
-WHERE source = :source AND collection = 'subscriptions_v2' AND verdict = 'imported'
+JOIN legacy_parties w ON w.source = d.source AND w.party = facts->>'customer' AND w.kind <> 'account'
+WHERE d.source = :source AND collection = 'subscriptions_v2' AND verdict = 'imported'
   AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.id = d.id)
 """
 
@@ -33,8 +33,8 @@ EXTRAS = """
 INSERT INTO subscriptions (id, customer_id, starts_on, stops_on, state, state_at)
 SELECT d.id, w.customer_id, (facts->>'day')::date, (facts->>'day')::date + 1, 'active', :now
 FROM legacy_documents d
-JOIN legacy_who w ON w.key = facts->>'customer' AND w.customer_id IS NOT NULL
-WHERE source = :source AND collection = 'irregular_deliveries' AND verdict = 'imported'
+JOIN legacy_parties w ON w.source = d.source AND w.party = facts->>'customer' AND w.kind <> 'account'
+WHERE d.source = :source AND collection = 'irregular_deliveries' AND verdict = 'imported'
   AND facts->>'day' IS NOT NULL AND facts->>'product' IS NOT NULL AND facts->>'quantity' IS NOT NULL
   AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.id = d.id)
 """
