@@ -122,29 +122,31 @@ WHERE d.source = :source AND d.collection = 'subscriptions_v2' AND d.verdict = '
                   AND q.reason = 'paused in the legacy system')
 """
 
+# Of several in `day_overrides` for one day the one written last is meant.
 OVERRIDES = """
 INSERT INTO subscription_overrides (subscription_id, service_on, kind, quantity, shift, via)
 SELECT o.id, o.day, o.kind, greatest(o.quantity, 0), o.shift, 'import'
 FROM (
     SELECT DISTINCT ON (id, kind, day) id, kind, day, quantity, shift FROM (
-        SELECT d.id, 'irregular' AS kind, 1 AS rank, e.key::date AS day, e.value::numeric AS quantity, NULL AS shift
+        SELECT d.id, 'irregular' AS kind, 1 AS rank, e.key::date AS day, e.value::numeric AS quantity, NULL AS shift,
+               0 AS line
         FROM legacy_documents d CROSS JOIN jsonb_each_text(d.facts->'irregular') AS e
         WHERE d.source = :source AND d.collection = 'subscriptions_v2' AND d.verdict = 'imported'
         UNION ALL
-        SELECT d.id, 'irregular', 1, (d.facts->>'day')::date, (d.facts->>'quantity')::numeric, NULL
+        SELECT d.id, 'irregular', 1, (d.facts->>'day')::date, (d.facts->>'quantity')::numeric, NULL, 0
         FROM legacy_documents d
         WHERE d.source = :source AND d.collection = 'irregular_deliveries' AND d.verdict = 'imported'
         UNION ALL
-        SELECT d.id, 'override', 2, e.key::date, e.value::numeric, NULL
+        SELECT d.id, 'override', 2, e.key::date, e.value::numeric, NULL, 0
         FROM legacy_documents d CROSS JOIN jsonb_each_text(d.facts->'overrides') AS e
         WHERE d.source = :source AND d.collection = 'subscriptions_v2' AND d.verdict = 'imported'
         UNION ALL
-        SELECT d.id, 'override', 1, (x.facts->>'day')::date, (x.facts->>'quantity')::numeric, NULL
+        SELECT d.id, 'override', 1, (x.facts->>'day')::date, (x.facts->>'quantity')::numeric, NULL, x.line
         FROM legacy_documents d JOIN legacy_documents x ON x.source = :source AND x.collection = 'day_overrides'
              AND x.verdict = 'imported' AND x.facts->>'subscription' = d.key
         WHERE d.source = :source AND d.collection = 'subscriptions_v2' AND d.verdict = 'imported'
           AND x.facts->>'day' IS NOT NULL AND x.facts->>'quantity' IS NOT NULL
-    ) e ORDER BY id, kind, day, rank
+    ) e ORDER BY id, kind, day, rank, line DESC
 ) o JOIN subscriptions s ON s.id = o.id
 ON CONFLICT (subscription_id, service_on, kind) WHERE superseded_at IS NULL DO NOTHING
 """
