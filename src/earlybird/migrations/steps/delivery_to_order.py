@@ -230,7 +230,9 @@ UNION ALL
 SELECT l.id, 'the legacy delivery is attached to another customer''s order' FROM legacy_deliveries l
 JOIN orders o ON o.id = l.order_id
 JOIN legacy_parties p ON p.customer_id = o.customer_id AND p.kind = 'customer'
-WHERE o.customer_id <> l.customer_id AND (l.user_id IS NULL OR o.placed_by_id IS DISTINCT FROM l.user_id)
+LEFT JOIN legacy_parties own ON own.customer_id = l.customer_id
+WHERE o.customer_id <> l.customer_id
+  AND (l.user_id IS NULL OR o.placed_by_id <> l.user_id OR (o.placed_by_id IS NULL AND own.kind = 'customer'))
 UNION ALL
 SELECT e.id, 'the event and its stop disagree on the customer or the day' FROM delivery_events e
 JOIN deliveries d ON d.id = e.delivery_id WHERE d.customer_id <> e.customer_id OR d.planned_on <> e.service_on
