@@ -27,7 +27,9 @@ WITH told AS (
         ORDER BY ref.rank LIMIT 1
     ) w ON true
     LEFT JOIN legacy_accounts a ON a.source = d.source AND a.user_id = w.user_id
-    LEFT JOIN legacy_parties own ON own.source = d.source AND own.party = 'user:' || a.account
+    LEFT JOIN legacy_parties own ON own.source = d.source AND own.party = CASE WHEN a.account IS NOT NULL
+        THEN 'user:' || a.account ELSE coalesce('user:' || (d.facts->>'user'), 'user:' || (d.facts->>'customer'),
+                                                'order:' || d.key) END
     LEFT JOIN legacy_parties named ON named.source = d.source AND named.party = d.facts->>'customer'
                                   AND named.kind = 'customer'
     WHERE d.source = :source AND d.collection = 'orders' AND d.verdict = 'imported'
@@ -155,12 +157,6 @@ WHERE l.id = t.id
       (t.customer_id, t.user_id, t.speaks_morning, t.speaks_evening, t.status, t.told_at, t.products)
 """
 
-UNREADABLE_PAYMENTS = """
-UPDATE legacy_documents SET verdict = 'quarantined', reason = 'amount: not a readable sum of money'
-WHERE source = :source AND collection = 'payment_transactions' AND verdict = 'imported'
-  AND facts->>'amount_minor' IS NULL
-"""
-
 PAYMENTS = """
 CREATE TEMP TABLE told_payment ON COMMIT DROP AS
 SELECT d.id, new_id() AS journal_id, w.customer_id, :source || '/' || d.ident AS client_id,
@@ -229,8 +225,7 @@ def take_over_payments(session: Session, ctx: Ctx, home: Home) -> dict[str, int]
         "currency": home.currency,
         "first_on": home.first_on,
     }
-    aside = run(session, UNREADABLE_PAYMENTS, facts)
     run(session, PAYMENTS, facts)
     run(session, PAYMENT_JOURNALS, facts)
     run(session, PAYMENT_POSTINGS, facts)
-    return {"payments_quarantined": aside, "payments": run(session, KEEP_PAYMENTS, facts)}
+    return {"payments": run(session, KEEP_PAYMENTS, facts)}

@@ -29,8 +29,9 @@ def copy_line(collection: str, record: Document | Malformed) -> bytes:
     facts, problems = read_facts(collection, body)
     digest = content_digest(raw, body)
     key = named or oid
-    wrong = "neither id nor _id" if key is None else _unusable(key) or (oid and _unusable(oid))
-    if wrong:
+    nameless = "neither id nor _id" if key is None else _unusable(key) or (oid and _unusable(oid))
+    wrong = nameless or _worthless(collection, facts)
+    if nameless:
         identity = (_line_ident(digest), _NULL, b"f", _NULL)
     else:
         its_key, its_oid = _text(key), _text(oid)
@@ -48,6 +49,12 @@ def copy_line(collection: str, record: Document | Malformed) -> bytes:
             _NULL,
         )
     )
+
+
+def _worthless(collection: str, facts: Mapping[str, Any]) -> str | None:
+    if collection == "payment_transactions" and "amount_minor" not in facts:
+        return "amount: not a readable sum of money"
+    return None
 
 
 def _malformed(record: Malformed) -> bytes:

@@ -279,14 +279,17 @@ WHERE source = :source AND collection = 'customers_v2' AND verdict = 'imported'
 ON CONFLICT (source, party) DO NOTHING
 """
 
-# Accounts that ordered and belong to no known customer, and customers that were deleted but left
-# deliveries, payments or standing orders behind: each becomes a customer of its own.
+# Accounts that ordered and belong to no known customer, customers that were deleted but left deliveries,
+# payments or standing orders behind, and accounts that were deleted but left orders behind: each becomes
+# a customer of its own.
 LOST_PARTIES = """
 WITH account AS (
     SELECT a.account, d.oid, a.customer_id, a.user_id, d.facts->>'name' AS name, d.facts->>'phone' AS phone
     FROM legacy_accounts a JOIN legacy_documents d ON d.id = a.user_id WHERE a.source = :source
+), account_key AS (
+    SELECT account AS key FROM account UNION SELECT oid FROM account WHERE oid IS NOT NULL
 ), spoken AS (
-    SELECT DISTINCT collection = 'orders' AS is_order, collection = 'subscriptions_v2' AS is_customer, ref.key
+    SELECT DISTINCT collection = 'orders' AS is_order, collection IN ('subscriptions_v2', 'irregular_deliveries') AS is_customer, ref.key
     FROM legacy_documents d CROSS JOIN LATERAL (
         VALUES (d.facts->>'customer'), (CASE WHEN d.collection = 'orders' THEN d.facts->>'user' END),
                (CASE WHEN d.collection = 'orders' THEN (
@@ -307,6 +310,18 @@ WITH account AS (
     WHERE NOT s.is_order
       AND NOT EXISTS (SELECT FROM legacy_parties p WHERE p.source = :source AND p.party = s.key)
       AND (s.is_customer OR NOT EXISTS (SELECT FROM account a WHERE s.key IN (a.account, a.oid)))
+    UNION
+    SELECT o.party, 'deleted', 'Deleted account ' || o.party, NULL
+    FROM (
+        SELECT d.facts->>'customer' AS customer, d.facts->>'user' AS "user", d.facts->>'address' AS address,
+               coalesce('user:' || (d.facts->>'user'), 'user:' || (d.facts->>'customer'), 'order:' || d.key) AS party
+        FROM legacy_documents d WHERE d.source = :source AND d.collection = 'orders' AND d.verdict = 'imported'
+    ) o
+    LEFT JOIN legacy_documents x ON x.source = :source AND x.collection = 'addresses' AND x.key = o.address
+                                 AND x.verdict = 'imported'
+    WHERE NOT EXISTS (SELECT FROM account_key a WHERE a.key IN (o."user", o.customer, x.facts->>'user'))
+      AND NOT EXISTS (SELECT FROM legacy_parties p
+                      WHERE p.source = :source AND p.party = o.customer AND p.kind = 'customer')
 ), made AS MATERIALIZED (
     SELECT w.*, new_id() AS id FROM wanted w
     WHERE NOT EXISTS (SELECT FROM legacy_parties p WHERE p.source = :source AND p.party = w.party)
@@ -323,21 +338,23 @@ INSERT INTO legacy_parties (source, party, kind, customer_id)
 SELECT :source, party, kind, id FROM made
 """
 
-# Whom a reference speaks of: a customer by key, an account by key or hex id (its customer, else itself).
+# Whom a reference speaks of: a customer by key, else an account by key or hex id: its customer, else the
+# deleted customer who had the same id, else the account itself; else a deleted customer.
 WHO = """
 CREATE TEMP TABLE legacy_who ON COMMIT DROP AS
 SELECT DISTINCT ON (key) key, customer_id, user_id FROM (
-    SELECT 1 AS rank, p.party AS key, p.customer_id, a.user_id
-    FROM legacy_parties p
-    LEFT JOIN legacy_accounts a ON a.source = p.source AND a.account = p.party AND p.kind = 'deleted'
-    WHERE p.source = :source AND p.kind <> 'account'
+    SELECT 1 AS rank, party AS key, customer_id, NULL AS user_id FROM legacy_parties
+    WHERE source = :source AND kind = 'customer'
     UNION ALL
-    SELECT 2, ref.key, coalesce(a.customer_id, p.customer_id), a.user_id
+    SELECT ref.rank, ref.key, coalesce(a.customer_id, lost.customer_id, own.customer_id), a.user_id
     FROM legacy_accounts a
     JOIN legacy_documents d ON d.id = a.user_id
-    LEFT JOIN legacy_parties p ON p.source = a.source AND p.party = 'user:' || a.account
-    CROSS JOIN LATERAL (VALUES (a.account), (d.oid)) AS ref(key)
+    CROSS JOIN LATERAL (VALUES (2, a.account), (3, d.oid)) AS ref(rank, key)
+    LEFT JOIN legacy_parties lost ON lost.source = a.source AND lost.party = ref.key AND lost.kind = 'deleted'
+    LEFT JOIN legacy_parties own ON own.source = a.source AND own.party = 'user:' || a.account
     WHERE a.source = :source AND ref.key IS NOT NULL
+    UNION ALL
+    SELECT 4, party, customer_id, NULL FROM legacy_parties WHERE source = :source AND kind = 'deleted'
 ) w ORDER BY key, rank
 """
 

@@ -16,7 +16,6 @@ ENTITIES: Final = frozenset(
         "products",
         "orders",
         "subscriptions_v2",
-        "payment_transactions",
         "delivery_boys_v2",
         "areas_v2",
         "addresses",
@@ -24,6 +23,9 @@ ENTITIES: Final = frozenset(
     }
 )
 """Collections in which an id names one thing: a second document with the same id and other content is set aside."""
+
+PAYMENTS: Final = "payment_transactions"
+"""Two payments with one id and other content are two payments: money that was received is never set aside."""
 
 INCOMING = """
 CREATE TEMP TABLE incoming (
@@ -78,6 +80,9 @@ FROM legacy_documents d
 WHERE d.source = :source AND d.collection = :collection AND d.verdict = 'imported'
   AND d.key = i.key AND i.named AND i.verdict = 'imported' AND d.ident <> i.ident
   AND NOT EXISTS (SELECT FROM incoming o WHERE o.ident = d.ident)
+  AND NOT EXISTS (SELECT FROM incoming o WHERE o.key = i.key AND o.verdict = 'imported' AND o.number <> i.number)
+  AND NOT EXISTS (SELECT FROM legacy_documents o WHERE o.source = :source AND o.collection = :collection
+                  AND o.key = d.key AND o.verdict = 'imported' AND o.id <> d.id)
   AND NOT EXISTS (SELECT FROM legacy_documents k WHERE k.source = :source AND k.collection = :collection
                   AND k.ident = i.ident)
 """
@@ -147,8 +152,9 @@ def settle(session: Session, source: str, collection: str, run_id: UUID) -> dict
         run(session, TAKEN, facts)
     if known:
         run(session, "ANALYZE incoming")
-    if known and collection in ENTITIES:
+    if known and collection in ENTITIES | {PAYMENTS}:
         run(session, WRITTEN_ANEW, facts)
+    if known and collection in ENTITIES:
         run(session, TAKEN_BEFORE, facts)
     found = rows(session, COUNTS)[0]
     found["changed"] = run(session, CHANGED, facts) if known else 0

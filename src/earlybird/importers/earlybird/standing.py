@@ -24,8 +24,8 @@ SELECT d.id, w.customer_id,
        CASE WHEN facts->>'auto_start' = 'false' OR facts->>'status' = 'draft' THEN 'draft'
             WHEN facts->>'status' = 'stopped' THEN 'stopped' ELSE 'active' END, :now, :now
 FROM legacy_documents d
-JOIN legacy_who w ON w.key = facts->>'customer' AND w.customer_id IS NOT NULL
-WHERE source = :source AND collection = 'subscriptions_v2' AND verdict = 'imported'
+JOIN legacy_parties w ON w.source = d.source AND w.party = facts->>'customer' AND w.kind <> 'account'
+WHERE d.source = :source AND collection = 'subscriptions_v2' AND verdict = 'imported'
   AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.id = d.id)
 """
 
@@ -33,8 +33,8 @@ EXTRAS = """
 INSERT INTO subscriptions (id, customer_id, starts_on, stops_on, state, state_at, created_at)
 SELECT d.id, w.customer_id, (facts->>'day')::date, (facts->>'day')::date + 1, 'active', :now, :now
 FROM legacy_documents d
-JOIN legacy_who w ON w.key = facts->>'customer' AND w.customer_id IS NOT NULL
-WHERE source = :source AND collection = 'irregular_deliveries' AND verdict = 'imported'
+JOIN legacy_parties w ON w.source = d.source AND w.party = facts->>'customer' AND w.kind <> 'account'
+WHERE d.source = :source AND collection = 'irregular_deliveries' AND verdict = 'imported'
   AND facts->>'day' IS NOT NULL AND facts->>'product' IS NOT NULL AND facts->>'quantity' IS NOT NULL
   AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.id = d.id)
 """
@@ -123,29 +123,31 @@ WHERE d.source = :source AND d.collection = 'subscriptions_v2' AND d.verdict = '
                   AND q.reason = 'paused in the legacy system')
 """
 
+# Of several in `day_overrides` for one day the one written last is meant.
 OVERRIDES = """
 INSERT INTO subscription_overrides (subscription_id, service_on, kind, quantity, shift, via, made_at)
 SELECT o.id, o.day, o.kind, greatest(o.quantity, 0), o.shift, 'import', :now
 FROM (
     SELECT DISTINCT ON (id, kind, day) id, kind, day, quantity, shift FROM (
-        SELECT d.id, 'irregular' AS kind, 1 AS rank, e.key::date AS day, e.value::numeric AS quantity, NULL AS shift
+        SELECT d.id, 'irregular' AS kind, 1 AS rank, e.key::date AS day, e.value::numeric AS quantity, NULL AS shift,
+               0 AS line
         FROM legacy_documents d CROSS JOIN jsonb_each_text(d.facts->'irregular') AS e
         WHERE d.source = :source AND d.collection = 'subscriptions_v2' AND d.verdict = 'imported'
         UNION ALL
-        SELECT d.id, 'irregular', 1, (d.facts->>'day')::date, (d.facts->>'quantity')::numeric, NULL
+        SELECT d.id, 'irregular', 1, (d.facts->>'day')::date, (d.facts->>'quantity')::numeric, NULL, 0
         FROM legacy_documents d
         WHERE d.source = :source AND d.collection = 'irregular_deliveries' AND d.verdict = 'imported'
         UNION ALL
-        SELECT d.id, 'override', 2, e.key::date, e.value::numeric, NULL
+        SELECT d.id, 'override', 2, e.key::date, e.value::numeric, NULL, 0
         FROM legacy_documents d CROSS JOIN jsonb_each_text(d.facts->'overrides') AS e
         WHERE d.source = :source AND d.collection = 'subscriptions_v2' AND d.verdict = 'imported'
         UNION ALL
-        SELECT d.id, 'override', 1, (x.facts->>'day')::date, (x.facts->>'quantity')::numeric, NULL
+        SELECT d.id, 'override', 1, (x.facts->>'day')::date, (x.facts->>'quantity')::numeric, NULL, x.line
         FROM legacy_documents d JOIN legacy_documents x ON x.source = :source AND x.collection = 'day_overrides'
              AND x.verdict = 'imported' AND x.facts->>'subscription' = d.key
         WHERE d.source = :source AND d.collection = 'subscriptions_v2' AND d.verdict = 'imported'
           AND x.facts->>'day' IS NOT NULL AND x.facts->>'quantity' IS NOT NULL
-    ) e ORDER BY id, kind, day, rank
+    ) e ORDER BY id, kind, day, rank, line DESC
 ) o JOIN subscriptions s ON s.id = o.id
 ON CONFLICT (subscription_id, service_on, kind) WHERE superseded_at IS NULL DO NOTHING
 """

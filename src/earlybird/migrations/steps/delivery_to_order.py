@@ -40,7 +40,7 @@ CREATE TEMP TABLE judged ON COMMIT DROP AS
 WITH fact AS (
     SELECT l.id, l.customer_id, l.user_id, l.driver_key, l.service_on, l.status, l.order_key, p.kind
     FROM legacy_deliveries l LEFT JOIN legacy_parties p ON p.customer_id = l.customer_id
-    WHERE l.customer_id = ANY(:customers) AND l.order_id IS NULL
+    WHERE (l.customer_id = ANY(:customers) OR (:nobody AND l.customer_id IS NULL)) AND l.order_id IS NULL
 ), told AS (
     SELECT o.id, d.key, o.customer_id, o.placed_by_id, o.service_on, d.facts->>'driver' AS driver_key, p.kind,
            d.facts->>'status' IN ('delivered', 'partially_delivered') AS is_done
@@ -52,7 +52,7 @@ WITH fact AS (
            t.kind = 'customer' AND CASE
                WHEN f.user_id IS NOT NULL AND f.kind <> 'customer'
                THEN t.placed_by_id IS NOT NULL AND t.placed_by_id <> f.user_id
-               ELSE t.customer_id <> f.customer_id END AS is_contradictory
+               ELSE coalesce(t.customer_id <> f.customer_id, false) END AS is_contradictory
     FROM fact f JOIN told t ON t.key = f.order_key
 ), matching AS (
     SELECT f.id, array_agg(DISTINCT t.id) AS order_ids
@@ -182,16 +182,19 @@ SELECT event_line_id, event_id, id, customer_id, service_on, 1, delivered FROM m
 
 
 def phases(session: Session) -> list[list[tuple[str, list[UUID]]]]:
-    """Link all rows first, then make the stops: a row may be evidence for an order of another party."""
+    """Link all rows first, then make the stops: a row may be evidence for an order of another party.
+
+    The first batch is of the rows that name no customer, yet may name an order.
+    """
     customers = [row["customer_id"] for row in rows(session, CUSTOMERS)]
     parts = [customers[n : n + CHUNK] for n in range(0, len(customers), CHUNK)]
-    return [[("link", part) for part in parts], [("attach", part) for part in parts]]
+    return [[("link", []), *(("link", part) for part in parts)], [("attach", part) for part in parts]]
 
 
 def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, list[UUID]]) -> dict[str, int]:
     """Attach what is provable of these customers' rows; what is attached already stays as it is."""
     phase, customers = chunk
-    facts = {"customers": customers, "now": ctx.now, "source": SOURCE}
+    facts = {"customers": customers, "nobody": not customers, "now": ctx.now, "source": SOURCE}
     return _link(session, batch, facts) if phase == "link" else _attach(session, batch, facts)
 
 
@@ -227,7 +230,9 @@ UNION ALL
 SELECT l.id, 'the legacy delivery is attached to another customer''s order' FROM legacy_deliveries l
 JOIN orders o ON o.id = l.order_id
 JOIN legacy_parties p ON p.customer_id = o.customer_id AND p.kind = 'customer'
-WHERE o.customer_id <> l.customer_id AND (l.user_id IS NULL OR o.placed_by_id IS DISTINCT FROM l.user_id)
+LEFT JOIN legacy_parties own ON own.customer_id = l.customer_id
+WHERE o.customer_id <> l.customer_id
+  AND (l.user_id IS NULL OR o.placed_by_id <> l.user_id OR (o.placed_by_id IS NULL AND own.kind = 'customer'))
 UNION ALL
 SELECT e.id, 'the event and its stop disagree on the customer or the day' FROM delivery_events e
 JOIN deliveries d ON d.id = e.delivery_id WHERE d.customer_id <> e.customer_id OR d.planned_on <> e.service_on
