@@ -71,12 +71,20 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     assert [link for link in near if not (page.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "decisions").glob("*.md")), ids=lambda page: page.name)
+def test_every_decision_names_what_enforces_it(page: Path) -> None:
+    sentence = page.read_text(encoding="utf-8").partition("**Enforced by.**")[2]
+    assert re.search(r"`[\w/.-]+/[\w.-]+(?::\w+)?`|`pyproject.toml`", sentence)
+
+
 def commands(page: Path) -> list[str]:
     """What follows `earlybird` in backticks, and on the lines of shell fences and indented blocks."""
     text = page.read_text(encoding="utf-8")
     blocks = "\n".join(re.findall(r"^```(?:sh)?\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL))
     lines = blocks.splitlines() + [line for line in text.splitlines() if line.startswith("    ")]
-    shell = [found for line in lines for found in re.findall(r"(?:^|\$\(|\s)earlybird ([^|#;)]*)", line.partition("#")[0])]
+    shell = [
+        found for line in lines for found in re.findall(r"(?:^|\$\(|\s)earlybird ([^|#;)]*)", line.partition("#")[0])
+    ]
     return shell + [words.removeprefix("earlybird ") for words in spans(page) if words.startswith("earlybird ")]
 
 
