@@ -43,6 +43,8 @@ def run(
     Charges first what was delivered. Twice, two at once, or again after an interruption: nothing is billed
     twice and no number is lost.
 
+    Exit codes: 0 done, also when nothing was new, 1 refused (the month, the business), 3 no database or disk.
+
     Example: earlybird bill run --month 2026-01 --dry-run
     """
     wanted = Month.parse(month)
@@ -118,7 +120,9 @@ def list_(
     business: BusinessName = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the newest bills, or those of a month.
+    """List the newest bills, or those of a month; at most 200.
+
+    Exit codes: 0 done, 1 refused (the month, the business), 3 no database or disk.
 
     Example: earlybird bill list --month 2026-01
     """
@@ -143,6 +147,8 @@ def show_one(
     as_json: AsJson = False,
 ) -> None:
     """Show one bill as text, or write it as PDF.
+
+    Exit codes: 0 done, 1 there is no such bill, 3 no database or disk.
 
     Example: earlybird bill show INV/2025-26/1 --pdf bill.pdf
     """

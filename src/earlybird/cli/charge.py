@@ -22,6 +22,10 @@ def charge(
 ) -> None:
     """Charge every delivered line that has no charge yet. Twice, or two at once, charges nothing more.
 
+    The number is of lines looked at: those a policy leaves out are among them.
+
+    Exit codes: 0 done, 3 no database or disk.
+
     Example: earlybird charge --json
     """
     with terminal.database(data_dir) as engine:

@@ -37,8 +37,9 @@ def demo(
 ) -> None:
     """Take over the bundled sample business, link and charge it, prove it, plan its first day, and serve the console.
 
-    Everything in it is invented. Run again, it goes on where it stopped and changes nothing more. Exit codes: 0 done,
-    1 a question of the proof was answered with an error, 3 no database or disk.
+    Everything in it is invented. Run again, it goes on where it stopped and changes nothing more.
+
+    Exit codes: 0 done, 1 a question of the proof was answered with an error, 3 no database or disk.
 
     Example: earlybird demo --once
     """

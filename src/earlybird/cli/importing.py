@@ -42,6 +42,8 @@ def import_earlybird(
     Interrupt and repeat it as you like: what is done stays done, and the same dump changes nothing more. A later
     dump brings only its differences. No message is sent to anybody.
 
+    Exit codes: 0 done, 1 a step does not verify, 2 the dump cannot be read, 3 no database or disk.
+
     Example: earlybird import earlybird dump/ --report report.json --cutover 2026-02-01
     """
     if dry_run:
@@ -136,6 +138,8 @@ def legacy_bill(
 
     Both views of the old bill: the first, and the second that has lost the one-time orders. The difference to what
     was delivered is a proposed recovery (or credit) that waits for a person.
+
+    Exit codes: 0 done, 1 refused (the month), 3 no database or disk.
 
     Example: earlybird legacy-bill --month 2025-12 --json
     """

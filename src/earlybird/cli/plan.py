@@ -35,6 +35,8 @@ def plan(on: Day = None, through: Through = None, as_json: AsJson = False, data_
     Planning again adds what is missing and adjusts what is neither out nor confirmed; nothing is
     planned twice. Each site's day is one transaction: interrupted, run it again.
 
+    Exit codes: 0 done, 1 refused (a day before the day of change), 2 wrong dates, 3 no database or disk.
+
     Example: earlybird plan --on 2026-01-16 --through 2026-01-18
     """
     if through is not None and (on is None or through < on):

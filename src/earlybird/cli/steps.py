@@ -43,6 +43,8 @@ def list_steps(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 def plan(names: Name = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Run steps for real, batch by batch, each rolled back, and say how many rows they would change.
 
+    Exit codes: 0 done, 1 there is no such step, 3 no database or disk.
+
     Example: earlybird steps plan 20
     """
     with database(data_dir) as engine, bar() as progress:
@@ -53,6 +55,8 @@ def plan(names: Name = None, data_dir: DataDir = None, as_json: AsJson = False) 
 @app.command()
 def apply(names: Name = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Apply steps in ascending order, resumable, and verify each.
+
+    Exit codes: 0 done, 1 no such step or one that does not verify, 3 no database or disk.
 
     Example: earlybird steps apply 19 20
     """

@@ -1,4 +1,4 @@
-"""One frozen settings object, read at the edge from `EARLYBIRD_*`; secrets also from `*_FILE`."""
+"""One frozen settings object, read at the edge from `EARLYBIRD_*`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Reversible data steps: plan, apply, verify, revert."""
+"""Reversible data steps: plan, apply, verify, with all that taking them back needs."""
