@@ -42,7 +42,9 @@ def sample() -> Docs:
 def by_owner() -> dict[str, list[tuple[str, int]]]:
     """Collection and place of every document that speaks of an id."""
     found: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    holder = {sub.get("id", ""): sub.get("customer_id") or sub.get("customerId") for sub in sample()["subscriptions_v2"]}
+    holder = {
+        sub.get("id", ""): sub.get("customer_id") or sub.get("customerId") for sub in sample()["subscriptions_v2"]
+    }
     for name in HOUSEHOLD:
         for place, body in enumerate(sample()[name]):
             spoken = {body.get(field) for field in OWNERS} | {holder.get(body.get("subscription_id", ""))}

@@ -20,40 +20,42 @@ TITLE = "Confirming a delivery moves the order"
 TOUCHES = ("orders",)
 WARNING = "Reverting puts back only the states this step moved."
 
-CHUNK = 5_000
+CHUNK = 100
 VERBS = {"delivered": "deliver", "partially_delivered": "deliver_partly", "not_delivered": "fail"}
 
 # The latest attempt that was told decides; parts of earlier attempts count.
 BEHIND = """
-SELECT o.id, o.state, w.wanted FROM orders o
+SELECT o.id, w.wanted FROM orders o
 JOIN (
     SELECT d.order_id AS id,
            CASE WHEN bool_or(d.state = 'delivered') THEN 'delivered'
                 WHEN bool_or(d.state = 'partially_delivered') THEN 'partially_delivered'
                 ELSE 'not_delivered' END AS wanted
     FROM deliveries d
-    WHERE d.state IN ('delivered', 'partially_delivered', 'not_delivered') GROUP BY d.order_id
+    WHERE d.state IN ('delivered', 'partially_delivered', 'not_delivered') AND d.customer_id = ANY(:customers)
+    GROUP BY d.order_id
 ) w ON w.id = o.id
 WHERE o.state <> w.wanted AND o.state <> 'cancelled'
-  AND EXISTS (SELECT FROM legacy_parties p WHERE p.customer_id = o.customer_id)
 ORDER BY o.id
 """
 
 
-def phases(session: Session) -> list[list[list[tuple[UUID, str, str]]]]:
-    """Return the orders that stand behind their stops: id, present state, proven state."""
-    behind = [(row["id"], row["state"], row["wanted"]) for row in rows(session, BEHIND)]
-    return [[behind[n : n + CHUNK] for n in range(0, len(behind), CHUNK)]]
+def phases(session: Session) -> list[list[list[UUID]]]:
+    """Return the customers that legacy rows speak of, in batches."""
+    customers = [row["customer_id"] for row in rows(session, "SELECT customer_id FROM legacy_parties ORDER BY 1")]
+    return [[customers[n : n + CHUNK] for n in range(0, len(customers), CHUNK)]]
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[tuple[UUID, str, str]]) -> dict[str, int]:
-    """Move these orders along their machine; return how many moved."""
-    ids = [order_id for order_id, _, _ in chunk]
-    residue.states(session, batch, "orders", ids)
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[UUID]) -> dict[str, int]:
+    """Move these customers' orders that stand behind their stops along their machine; return how many moved."""
+    behind = rows(session, BEHIND, {"customers": chunk})
+    if not behind:
+        return {}
+    residue.states(session, batch, "orders", [row["id"] for row in behind])
     moved = 0
     for wanted, verb in VERBS.items():
-        behind = [order_id for order_id, _, to in chunk if to == wanted]
-        moved += len(audit.move_many(session, ctx, "orders", MACHINE, verb, behind, reason=TITLE))
+        ids = [row["id"] for row in behind if row["wanted"] == wanted]
+        moved += len(audit.move_many(session, ctx, "orders", MACHINE, verb, ids, reason=TITLE))
     return {"orders": moved}
 
 
