@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Engine
 
 from conftest import NOW, SOAK, scratch
+from earlybird import schema
 from earlybird.importers import earlybird as legacy
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
@@ -135,3 +136,116 @@ def last_counts(session: Any) -> Any:
     from earlybird.importers.earlybird import intake
 
     return intake.counts_of_run(session, db.value(session, "SELECT id FROM import_runs ORDER BY id DESC LIMIT 1"))
+
+
+KILLED = """
+import itertools, os, signal, sys
+from datetime import datetime
+from pathlib import Path
+from sqlalchemy import Engine, event
+from earlybird import schema
+from earlybird.importers import earlybird as legacy
+from earlybird.infra import db
+from earlybird.kernel.ctx import Actor, Ctx
+from earlybird.migrations import service as steps
+
+url, folder, now, last, victim = sys.argv[1:]
+ctx = Ctx(actor=Actor(kind="system", name="import", role="admin"), now=datetime.fromisoformat(now), via="import")
+engine = db.connect(url)
+count = itertools.count(1)
+
+@event.listens_for(engine, "before_cursor_execute")
+def kill(*_):
+    if next(count) == int(last):
+        os.kill(int(victim) or os.getpid(), signal.SIGKILL)
+
+legacy.take_over(engine, ctx, Path(folder), link=lambda: [steps.apply(engine, ctx, step) for step in steps.STEPS])
+print(next(count) - 1)
+"""
+
+
+def killed_at(statement: int, url: str, folder: Path, victim: int = 0) -> subprocess.CompletedProcess[str]:
+    """Take over until the given statement, and there kill the process, or the server's first process."""
+    words = (url, str(folder), NOW.isoformat(), str(statement), str(victim))
+    return subprocess.run([sys.executable, "-c", KILLED, *words], capture_output=True, text=True, check=False)
+
+
+def plain(engine: Engine) -> str:
+    return str(engine.url.render_as_string(hide_password=False))
+
+
+def test_killed_at_any_statement_and_repeated_it_ends_the_same(fresh: Engine, server: Embedded, some: Path) -> None:
+    whole = killed_at(0, plain(fresh), some)
+    statements, wanted = int(whole.stdout), canonical.state(fresh)
+    instants = random.Random(7)
+    for _ in range(50 if SOAK else 2):
+        instant = instants.randrange(2, statements)
+        with scratch(server) as url:
+            assert killed_at(instant, url, some).returncode == -signal.SIGKILL, instant
+            engine = db.connect(url)
+            take_over(engine, some)
+            assert canonical.unlike(wanted, canonical.state(engine)) == {}, instant
+            assert wrong(engine) == [], instant
+            engine.dispose()
+
+
+@pytest.mark.soak
+def test_the_server_killed_at_any_statement_and_the_import_repeated_it_ends_the_same(
+    fresh: Engine, some: Path, tmp_path: Path
+) -> None:
+    statements = int(killed_at(0, plain(fresh), some).stdout)
+    wanted = canonical.state(fresh)
+    tmp_path.chmod(0o711)
+    instants = random.Random(11)
+    own = Embedded(tmp_path / "own")
+    try:
+        for _ in range(10):
+            with own.running():
+                engine = db.connect(own.url())
+                with engine.connect() as connection:
+                    connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+                    connection.exec_driver_sql("CREATE SCHEMA public")
+                    connection.commit()
+                schema.upgrade(engine)
+                engine.dispose()
+                postmaster = int((own.pgdata / "postmaster.pid").read_text().split()[0])
+                ended = killed_at(instants.randrange(2, statements), own.url(), some, postmaster)
+                assert ended.returncode == 1, ended.stderr
+            with own.running():
+                engine = db.connect(own.url())
+                take_over(engine, some)
+                assert canonical.unlike(wanted, canonical.state(engine)) == {}
+                assert wrong(engine) == []
+                engine.dispose()
+    finally:
+        own.destroy()
+
+
+PLANTED = {
+    "order_to_standing_order": "UPDATE order_lines SET subscription_id = NULL WHERE id = (SELECT min(id::text)::uuid "
+    "FROM order_lines WHERE source = 'subscription')",
+    "delivery_to_order": "UPDATE legacy_deliveries SET order_id = (SELECT o.id FROM orders o JOIN legacy_parties p "
+    "ON p.customer_id = o.customer_id AND p.kind = 'customer' WHERE o.customer_id <> legacy_deliveries.customer_id "
+    "AND o.source = 'one_time' LIMIT 1) WHERE id = (SELECT min(id::text)::uuid FROM legacy_deliveries "
+    "WHERE customer_id IS NOT NULL AND user_id IS NULL AND order_id IS NULL)",
+    "login_to_customer": "UPDATE users SET customer_id = NULL WHERE id = (SELECT min(u.id::text)::uuid FROM users u "
+    "JOIN customers c ON c.id = u.customer_id WHERE c.archived_at IS NULL)",
+    "order_state": "UPDATE orders SET state = 'placed' WHERE id = (SELECT min(id::text)::uuid FROM orders "
+    "WHERE state = 'delivered')",
+    "one_time_orders_charged": "UPDATE order_lines SET unit_price = unit_price + 1 WHERE id = (SELECT min(l.id::text)::uuid "
+    "FROM order_lines l JOIN delivery_lines d ON d.order_line_id = l.id WHERE d.delivered_quantity > 0)",
+    "quantities_on_lines": "UPDATE order_lines SET quantity = 0.001 WHERE id = (SELECT min(l.id::text)::uuid "
+    "FROM order_lines l JOIN delivery_lines d ON d.order_line_id = l.id WHERE d.delivered_quantity > 1)",
+    "one_kind_of_id": "UPDATE order_keys SET key = key || 'x' WHERE (source, kind, key) IN "
+    "(SELECT source, kind, key FROM order_keys WHERE kind = 'id' LIMIT 1)",
+}
+
+
+def test_a_field_changed_behind_a_step_is_found_by_its_check(fresh: Engine, some: Path) -> None:
+    take_over(fresh, some)
+    for step in steps.STEPS:
+        assert steps.verify(fresh, step) == [], step.NAME
+        with db.rehearsal(fresh) as session:
+            db.run(session, "SET LOCAL session_replication_role = replica")
+            assert db.run(session, PLANTED[step.NAME]) == 1, step.NAME
+            assert step.verify(session), step.NAME
