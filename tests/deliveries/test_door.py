@@ -466,7 +466,7 @@ def test_any_order_and_repetition_of_events_ends_in_the_same_state(
                     )
                 )
         if shuffle:
-            dice = random.Random(seed)  # noqa: S311 - no secret
+            dice = random.Random(seed)
             items = [*items, *dice.choices(items, k=3)] if items else []
             dice.shuffle(items)
             for item in items[: len(items) // 2]:

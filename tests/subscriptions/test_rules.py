@@ -210,7 +210,7 @@ def test_the_statement_says_what_the_function_says(session: Session, seed: int) 
     """60 standing orders × 21 days × 2 shifts an example: 50,000 decisions a run."""
     savepoint = session.begin_nested()
     firm = make.business(session)
-    calendar = Calendar(session, firm, make.product(session, firm).id, Random(seed))  # noqa: S311
+    calendar = Calendar(session, firm, make.product(session, firm).id, Random(seed))
     found = {
         (row["subscription_id"], row["service_on"], row["shift"]): (
             row["quantity"], row["base_quantity"], row["rule"], row["version_id"], row["override_id"],

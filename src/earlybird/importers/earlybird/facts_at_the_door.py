@@ -15,18 +15,15 @@ ORDERS = """
 INSERT INTO orders (id, seller_id, site_id, customer_id, source, service_on, driver_id, address, state, state_at,
                     placed_at, placed_by_id, note)
 WITH told AS (
-    SELECT d.id, d.key, d.facts, w.user_id AS account, a.verdict AS account_verdict, a.customer_id AS account_customer,
+    SELECT d.id, d.key, d.facts, a.user_id AS account, a.verdict AS account_verdict, a.customer_id AS account_customer,
            own.customer_id AS own_party, named.customer_id AS named_customer
     FROM legacy_documents d
-    LEFT JOIN LATERAL (
-        SELECT k.user_id FROM (VALUES
-            (1, d.facts->>'user'), (2, d.facts->>'customer'),
-            (3, (SELECT x.facts->>'user' FROM legacy_documents x WHERE x.source = d.source
-                 AND x.collection = 'addresses' AND x.key = d.facts->>'address' AND x.verdict = 'imported'))
-        ) AS ref(rank, key) JOIN legacy_accounts_by_key k ON k.key = ref.key
-        ORDER BY ref.rank LIMIT 1
-    ) w ON true
-    LEFT JOIN legacy_accounts a ON a.source = d.source AND a.user_id = w.user_id
+    LEFT JOIN legacy_documents x ON x.source = d.source AND x.collection = 'addresses' AND x.verdict = 'imported'
+                                 AND x.key = d.facts->>'address'
+    LEFT JOIN legacy_accounts_by_key k1 ON k1.key = d.facts->>'user'
+    LEFT JOIN legacy_accounts_by_key k2 ON k2.key = d.facts->>'customer'
+    LEFT JOIN legacy_accounts_by_key k3 ON k3.key = x.facts->>'user'
+    LEFT JOIN legacy_accounts a ON a.source = d.source AND a.user_id = coalesce(k1.user_id, k2.user_id, k3.user_id)
     LEFT JOIN legacy_parties own ON own.source = d.source AND own.party = CASE WHEN a.account IS NOT NULL
         THEN 'user:' || a.account ELSE coalesce('user:' || (d.facts->>'user'), 'user:' || (d.facts->>'customer'),
                                                 'order:' || d.key) END

@@ -287,9 +287,12 @@ WITH account AS (
     SELECT a.account, d.oid, a.customer_id, a.user_id, d.facts->>'name' AS name, d.facts->>'phone' AS phone
     FROM legacy_accounts a JOIN legacy_documents d ON d.id = a.user_id WHERE a.source = :source
 ), account_key AS (
-    SELECT account AS key FROM account UNION SELECT oid FROM account WHERE oid IS NOT NULL
+    SELECT account AS key, account, customer_id, name, phone FROM account
+    UNION ALL
+    SELECT oid, account, customer_id, name, phone FROM account WHERE oid IS NOT NULL
 ), spoken AS (
-    SELECT DISTINCT collection = 'orders' AS is_order, collection IN ('subscriptions_v2', 'irregular_deliveries') AS is_customer, ref.key
+    SELECT DISTINCT collection = 'orders' AS is_order,
+           collection IN ('subscriptions_v2', 'irregular_deliveries') AS is_customer, ref.key
     FROM legacy_documents d CROSS JOIN LATERAL (
         VALUES (d.facts->>'customer'), (CASE WHEN d.collection = 'orders' THEN d.facts->>'user' END),
                (CASE WHEN d.collection = 'orders' THEN (
@@ -302,14 +305,14 @@ WITH account AS (
                            'subscriptions_v2', 'irregular_deliveries')
 ), wanted AS (
     SELECT DISTINCT 'user:' || a.account AS party, 'account' AS kind, a.name, a.phone
-    FROM spoken s JOIN account a ON s.key IN (a.account, a.oid)
+    FROM spoken s JOIN account_key a ON a.key = s.key
     WHERE a.customer_id IS NULL
     UNION
     SELECT s.key, 'deleted', 'Deleted customer ' || s.key, NULL
     FROM spoken s
     WHERE NOT s.is_order
       AND NOT EXISTS (SELECT FROM legacy_parties p WHERE p.source = :source AND p.party = s.key)
-      AND (s.is_customer OR NOT EXISTS (SELECT FROM account a WHERE s.key IN (a.account, a.oid)))
+      AND (s.is_customer OR NOT EXISTS (SELECT FROM account_key a WHERE a.key = s.key))
     UNION
     SELECT o.party, 'deleted', 'Deleted account ' || o.party, NULL
     FROM (
@@ -319,7 +322,9 @@ WITH account AS (
     ) o
     LEFT JOIN legacy_documents x ON x.source = :source AND x.collection = 'addresses' AND x.key = o.address
                                  AND x.verdict = 'imported'
-    WHERE NOT EXISTS (SELECT FROM account_key a WHERE a.key IN (o."user", o.customer, x.facts->>'user'))
+    WHERE NOT EXISTS (SELECT FROM account_key a WHERE a.key = o."user")
+      AND NOT EXISTS (SELECT FROM account_key a WHERE a.key = o.customer)
+      AND NOT EXISTS (SELECT FROM account_key a WHERE a.key = x.facts->>'user')
       AND NOT EXISTS (SELECT FROM legacy_parties p
                       WHERE p.source = :source AND p.party = o.customer AND p.kind = 'customer')
 ), made AS MATERIALIZED (
