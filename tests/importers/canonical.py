@@ -58,7 +58,7 @@ def state(engine: Engine) -> dict[str, Counter[str]]:
 
 def _plain(value: Any) -> str:
     return (
-        value.hex() if isinstance(value, bytes | memoryview) else str(value if not isinstance(value, UUID) else value)
+        value.hex() if isinstance(value, bytes | memoryview) else str(value)
     )
 
 

@@ -13,7 +13,7 @@ import typer
 from rich.progress import Progress
 
 from earlybird.billing import documents, queries
-from earlybird.billing.service import charges, invoices
+from earlybird.billing.service import adjustments, charges, invoices
 from earlybird.cli import terminal
 from earlybird.cli.charge import charge_all
 from earlybird.cli.terminal import AsJson, DataDir
@@ -176,3 +176,58 @@ def write(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
         reason = os.strerror(failure.errno or errno.EIO)
         terminal.stop(f"Cannot write {path}: {reason}", terminal.ENVIRONMENT)
+
+
+@app.command()
+def proposals(data_dir: DataDir = None, business: BusinessName = None, as_json: AsJson = False) -> None:
+    """List the amounts that wait for a person: recoveries of what an old system forgot, credits of what it over-asked.
+
+    Exit codes: 0 done, 1 refused (the business), 3 no database or disk.
+
+    Example: earlybird bill proposals
+    """
+    with terminal.database(data_dir) as engine, rehearsal(engine) as session:
+        found = queries.proposals(session, queries.business(session, business).id)
+    if as_json:
+        terminal.answer(found)
+        return
+    for row in found:
+        amount = Money(row["amount_minor"], row["currency"])
+        typer.echo(f"{row['id']}  {row['customer']:<12}{row['name']:<28}{amount!s:>18}  {row['reason']}")
+
+
+Proposals = Annotated[list[UUID], typer.Argument(help="Proposals by id, as `bill proposals` lists them.")]
+
+
+@app.command()
+def approve(ids: Proposals, data_dir: DataDir = None) -> None:
+    """Let proposed amounts go on their customers' next bills; all of them or none.
+
+    Exit codes: 0 done, 1 refused (no such proposal, or decided already), 3 no database or disk.
+
+    Example: earlybird bill approve 01a1fc2b-4797-7807-9cf1-37b78ca038f5
+    """
+    ctx = terminal.context()
+    with terminal.database(data_dir) as engine, transaction(engine) as session:
+        for one in ids:
+            adjustments.approve_adjustment(session, ctx, one)
+    typer.echo(f"{len(ids)} approved: on the next bill.")
+
+
+@app.command()
+def waive(
+    ids: Proposals,
+    reason: Annotated[str, typer.Option("--reason", help="Why it is never asked for.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Decide that proposed amounts are never asked for; all of them or none.
+
+    Exit codes: 0 done, 1 refused (no such proposal, or decided already), 3 no database or disk.
+
+    Example: earlybird bill waive 01a1fc2b-4797-7807-9cf1-37b78ca038f5 --reason "long ago, good customer"
+    """
+    ctx = terminal.context()
+    with terminal.database(data_dir) as engine, transaction(engine) as session:
+        for one in ids:
+            adjustments.waive_adjustment(session, ctx, one, reason=reason)
+    typer.echo(f"{len(ids)} waived.")

@@ -62,3 +62,18 @@ def psql(context: typer.Context, data_dir: DataDir = None) -> None:
         os.execvp(program, [program, address, *context.args])  # noqa: S606  the arguments are psql's, no shell
     except FileNotFoundError:
         terminal.stop("There is no psql here; install PostgreSQL's client.", terminal.ENVIRONMENT)
+
+
+@app.command()
+def stop(data_dir: DataDir = None) -> None:
+    """Stop the embedded database that `db url` or `db psql` left running.
+
+    Exit codes: 0 done, 3 it does not stop.
+
+    Example: earlybird db stop
+    """
+    found = terminal.settings(data_dir)
+    if found.database_url:
+        terminal.stop("EARLYBIRD_DATABASE_URL names a server of your own; it is not ours to stop.")
+    Embedded(found.data_dir).stop()
+    typer.echo("Stopped.")

@@ -9,6 +9,7 @@ from earlybird.billing.queries.bills import (
     list_documents,
     lock_payers,
     payers_to_bill,
+    proposals,
 )
 from earlybird.billing.queries.open import open_documents, statement
 
@@ -22,5 +23,6 @@ __all__ = [
     "lock_payers",
     "open_documents",
     "payers_to_bill",
+    "proposals",
     "statement",
 ]

@@ -108,6 +108,19 @@ def list_documents(
     )
 
 
+def proposals(session: Session, business_id: UUID) -> list[dict[str, Any]]:
+    """List the amounts that wait for a person to bill or to waive them, the largest first."""
+    return rows(
+        session,
+        """
+        SELECT a.id, a.kind, a.amount_minor, a.currency, a.effective_on, a.reason, c.code AS customer, c.name
+        FROM adjustments a JOIN customers c ON c.id = a.customer_id
+        WHERE a.business_id = :business_id AND a.state = 'proposed' ORDER BY abs(a.amount_minor) DESC, a.id
+        """,
+        {"business_id": business_id},
+    )
+
+
 def find_document(session: Session, name: str) -> UUID:
     """Return the id of a document by its number (`INV/2026-27/42`) or id."""
     series, _, number = name.rpartition("/")

@@ -38,6 +38,7 @@ def take_over(
         takeover.convert(engine, ctx, name=name, cutover_on=cutover_on, progress=progress)
         if link:
             link()
+        intake.finish(engine, ctx, taken.run_id)
     return {what: counts.as_report() for what, counts in taken.collections.items()}
 
 

@@ -31,8 +31,8 @@ Progress = Callable[[str, int], None]
 """Called with a collection and how many of its documents were read so far, the first time with 0."""
 
 SOURCE: Final = "earlybird"
-READING, READ = "documents", "read"
-"""Phases of a run while its files are being read, and when all are."""
+READING, READ, DONE = "documents", "read", "done"
+"""Phases of a run: its files are being read, all are read, all is taken over."""
 
 READERS: Final = 2
 """Files read at once: while one is unpacked here, the server settles the other."""
@@ -119,6 +119,16 @@ def take_in(engine: Engine, ctx: Ctx, folder: Path, progress: Progress = lambda 
         phase = _close_reading(session, run_id)
     counts = {file.collection: _counts(recorded[file.collection]) for file in files}
     return Intake(run_id, phase, counts, [file.collection for file in wanted])
+
+
+def finish(engine: Engine, ctx: Ctx, run_id: UUID) -> None:
+    """Mark the run as done: its documents are taken over."""
+    with db.transaction(engine) as session:
+        db.run(
+            session,
+            "UPDATE import_runs SET phase = :done, finished_at = :now WHERE id = :id AND finished_at IS NULL",
+            {"done": DONE, "now": ctx.now, "id": run_id},
+        )
 
 
 def counts_of_run(session: Session, run_id: UUID) -> dict[str, Counts]:
