@@ -252,3 +252,75 @@ def test_a_field_changed_behind_a_step_is_found_by_its_check(fresh: Engine, some
             db.run(session, "SET LOCAL session_replication_role = replica")
             assert db.run(session, PLANTED[step.NAME]) == 1, step.NAME
             assert step.verify(session), step.NAME
+
+
+def ask(engine: Engine, sql: str) -> list[dict[str, Any]]:
+    with db.rehearsal(engine) as session:
+        return db.rows(session, sql)
+
+
+def small(folder: Path, *, later: bool) -> Path:
+    """A household with a standing order, or how the next dump tells it."""
+    rows = [
+        {"_id": dump.oid(900 + n), "id": f"row-{n}", "customer_id": "cst-1", "delivery_date": f"2026-01-{n:02}",
+         "status": "not_delivered" if later and n == 2 else "delivered", "updated_at": f"2026-01-{n:02}T07:00:00"}
+        for n in range(1, 9 if later else 5)
+    ]  # fmt: skip
+    products = [{"id": "milk", "name": "Milk", "unit": "L", "default_price": 60 if later else 50}]
+    customers = [
+        {"_id": dump.oid(1), "id": "cst-1", "name": "Asha N" if later else "Asha", "phone": "9000000001",
+         "notes": "Gate 2" if later else "Gate 1", "status": "active"},
+        {"_id": dump.oid(2), "id": "cst-2", "name": "Ravi", "phone": "9000000002", "status": "active"},
+    ]  # fmt: skip
+    subscription = {"id": "sub-1", "customer_id": "cst-1", "product_id": "milk", "mode": "fixed_daily",
+                    "default_qty": 2 if later else 1, "status": "active", "created_at": "2025-12-01"}  # fmt: skip
+    if later:
+        subscription["pause_intervals"] = [{"start": "2026-01-07", "end": "2026-01-07"}]
+    return dump.write(
+        folder,
+        products=products,
+        customers_v2=customers[:1] if later else customers,
+        subscriptions_v2=[{"_id": dump.oid(50)} | subscription],
+        delivery_statuses=rows,
+        payment_transactions=[{"_id": dump.oid(70), "id": "pay-1", "customer_id": "cst-1", "amount": 70 if later else 50,
+                               "month": "2026-01", "payment_date": "2026-01-04"}],
+    )  # fmt: skip
+
+
+def test_a_later_dump_brings_its_differences_and_lists_what_stands_or_was_changed_here(
+    fresh: Engine, tmp_path: Path
+) -> None:
+    take_over(fresh, small(tmp_path / "old", later=False))
+    with db.transaction(fresh) as session:
+        db.run(session, "UPDATE customers SET notes = 'Ring twice' WHERE name = 'Asha'")
+    found = take_over(fresh, small(tmp_path / "new", later=True))
+    assert found["collections"]["delivery_statuses"]["imported"] == 8
+    assert ask(fresh, "SELECT name, notes FROM customers ORDER BY name") == [
+        {"name": "Asha N", "notes": "Ring twice"},
+        {"name": "Ravi", "notes": None},
+    ]
+    lines = ask(fresh, "SELECT service_on::text AS day, quantity::float AS n, amount_minor AS paise FROM order_lines "
+                       "ORDER BY service_on")  # fmt: skip
+    assert [(line["day"][-2:], line["n"], line["paise"]) for line in lines] == [
+        *((day, 1.0, 5000) for day in ("01", "02", "03", "04")),
+        *((day, 2.0, 12000) for day in ("05", "06", "08")),
+    ]
+    assert ask(fresh, "SELECT amount_minor FROM payments") == [{"amount_minor": 5000}]
+    listed = ask(fresh, "SELECT check_name, subject, severity, facts FROM findings WHERE check_name LIKE 'legacy_%' "
+                        "AND state = 'open' ORDER BY 1, 2")  # fmt: skip
+    kept = {(row["check_name"], row["subject"]): row["facts"] for row in listed}
+    hexes = {n: f"{n:024x}" for n in (1, 2, 70, 902)}
+    assert kept == {
+        ("legacy_document_changed", f"customers_v2/{hexes[1]}/notes"):
+            {"before": "Gate 1", "after": "Gate 2", "here": "Ring twice"},
+        ("legacy_document_changed", f"delivery_statuses/{hexes[902]}/status"):
+            {"before": "delivered", "after": "not_delivered", "here": None},
+        ("legacy_document_changed", f"payment_transactions/{hexes[70]}/amount_minor"):
+            {"before": "5000", "after": "7000", "here": None},
+        ("legacy_document_gone", f"customers_v2/{hexes[2]}"): {},
+    }  # fmt: skip
+    assert {row["severity"] for row in listed} == {"warning"}
+    whole = canonical.state(fresh)
+    take_over(fresh, tmp_path / "new")
+    assert canonical.unlike(whole, canonical.state(fresh)) == {}
+    assert wrong(fresh) == []
