@@ -7,7 +7,6 @@ import json
 import re
 from collections import Counter
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Engine
 
@@ -49,13 +48,15 @@ def state(engine: Engine) -> dict[str, Counter[str]]:
                 text = UUID_TEXT.sub(lambda found: names.get(found[0], "?"), text)
                 counted[text] += 1
                 if own is not None:
-                    names.setdefault(str(own), f"{table.name}/{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}")
+                    names.setdefault(
+                        str(own), f"{table.name}/{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
+                    )
             found[table.name] = counted
     return found
 
 
 def _plain(value: Any) -> str:
-    return value.hex() if isinstance(value, bytes | memoryview) else str(value if not isinstance(value, UUID) else value)
+    return value.hex() if isinstance(value, bytes | memoryview) else str(value)
 
 
 def unlike(one: dict[str, Counter[str]], other: dict[str, Counter[str]]) -> dict[str, Any]:

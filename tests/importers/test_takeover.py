@@ -8,7 +8,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -180,7 +179,7 @@ def plain(engine: Engine) -> str:
 def test_killed_at_any_statement_and_repeated_it_ends_the_same(fresh: Engine, server: Embedded, some: Path) -> None:
     whole = killed_at(0, plain(fresh), some)
     statements, wanted = int(whole.stdout), canonical.state(fresh)
-    instants = random.Random(7)
+    instants = random.Random(7)  # noqa: S311
     for _ in range(50 if SOAK else 2):
         instant = instants.randrange(2, statements)
         with scratch(server) as url:
@@ -199,7 +198,7 @@ def test_the_server_killed_at_any_statement_and_the_import_repeated_it_ends_the_
     statements = int(killed_at(0, plain(fresh), some).stdout)
     wanted = canonical.state(fresh)
     tmp_path.chmod(0o711)
-    instants = random.Random(11)
+    instants = random.Random(11)  # noqa: S311
     own = Embedded(tmp_path / "own")
     try:
         for _ in range(10):

@@ -8,7 +8,7 @@ import gzip
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -42,7 +42,9 @@ def sample() -> Docs:
 def by_owner() -> dict[str, list[tuple[str, int]]]:
     """Collection and place of every document that speaks of an id."""
     found: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    holder = {sub.get("id", ""): sub.get("customer_id") or sub.get("customerId") for sub in sample()["subscriptions_v2"]}
+    holder = {
+        sub.get("id", ""): sub.get("customer_id") or sub.get("customerId") for sub in sample()["subscriptions_v2"]
+    }
     for name in HOUSEHOLD:
         for place, body in enumerate(sample()[name]):
             spoken = {body.get(field) for field in OWNERS} | {holder.get(body.get("subscription_id", ""))}
@@ -89,8 +91,9 @@ def other_form(random: Random, value: Any) -> Any:
     except ValueError:
         day = date(2025, 12, 15)
     day += timedelta(random.choice((0, 0, 0, -1, 1, -20, 30)))
-    at = datetime(day.year, day.month, day.day, random.choice((0, 5, 11, 18, 19, 23)), random.choice((0, 29, 30, 59)))
-    milliseconds = int((at - datetime(1970, 1, 1)).total_seconds() * 1000)
+    hour, minute = random.choice((0, 5, 11, 18, 19, 23)), random.choice((0, 29, 30, 59))
+    at = datetime.combine(day, time(hour, minute))
+    milliseconds = int(at.replace(tzinfo=UTC).timestamp() * 1000)
     return random.choice(
         (
             day.isoformat(), day.isoformat(), at.isoformat(), at.isoformat(" "), at.isoformat() + "Z",
@@ -124,7 +127,7 @@ class Decay:
     """One dump being spoilt."""
 
     def __init__(self, seed: int) -> None:
-        self.random = Random(seed)
+        self.random = Random(seed)  # noqa: S311
         self.docs = households(self.random, self.random.choice((6, 12, 25)), self.random.choice((5, 15, 40)))
         self.rate = self.random.choice((0.0, 0.02, 0.1, 0.3, 0.6))
         self.customers = [c["id"] for c in self.docs["customers_v2"]]
@@ -335,6 +338,25 @@ class Decay:
                             body[field] = body[field].replace("2025-12-15", moved.isoformat()).replace(
                                 "2025-12-10", moved.isoformat()).replace("2025-12-20", moved.isoformat())  # fmt: skip
                     docs[name].append(body)
+        self.tell_again()
+        for name in ("orders", "irregular_deliveries"):
+            for body in [copy.deepcopy(b) for b in docs[name] if r.random() < 0.1]:
+                docs[name].append(body | {"_id": self.fresh_oid(), "id": f"again-{self.number}"})
+        self.copy()
+
+    def copy(self) -> None:
+        """Write some documents twice, with the same `_id` or another."""
+        r, docs = self.random, self.docs
+        for name in docs:
+            for body in [b for b in docs[name] if r.random() < self.rate / 10]:
+                twin = copy.deepcopy(body)
+                if r.random() < 0.5:
+                    twin["_id"] = self.fresh_oid()
+                docs[name].append(twin)
+
+    def tell_again(self) -> None:
+        """Tell some visits once more, in either collection."""
+        r, docs = self.random, self.docs
         rows = docs["delivery_statuses"]
         for _ in range(r.randrange(1 + len(rows) // 8)):
             body = copy.deepcopy(r.choice(rows)) | {"_id": self.fresh_oid()}
@@ -352,15 +374,6 @@ class Decay:
             if self.orders and r.random() < 0.2:
                 body["order_id"] = r.choice(self.orders)
             docs[to].append(body)
-        for name in ("orders", "irregular_deliveries"):
-            for body in [copy.deepcopy(b) for b in docs[name] if r.random() < 0.1]:
-                docs[name].append(body | {"_id": self.fresh_oid(), "id": f"again-{self.number}"})
-        for name in docs:
-            for body in [b for b in docs[name] if r.random() < self.rate / 10]:
-                twin = copy.deepcopy(body)
-                if r.random() < 0.5:
-                    twin["_id"] = self.fresh_oid()
-                docs[name].append(twin)
 
     def drop(self) -> None:
         """Delete households and products that other documents still speak of."""

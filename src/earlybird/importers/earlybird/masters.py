@@ -289,7 +289,8 @@ WITH account AS (
 ), account_key AS (
     SELECT account AS key FROM account UNION SELECT oid FROM account WHERE oid IS NOT NULL
 ), spoken AS (
-    SELECT DISTINCT collection = 'orders' AS is_order, collection IN ('subscriptions_v2', 'irregular_deliveries') AS is_customer, ref.key
+    SELECT DISTINCT collection = 'orders' AS is_order,
+           collection IN ('subscriptions_v2', 'irregular_deliveries') AS is_customer, ref.key
     FROM legacy_documents d CROSS JOIN LATERAL (
         VALUES (d.facts->>'customer'), (CASE WHEN d.collection = 'orders' THEN d.facts->>'user' END),
                (CASE WHEN d.collection = 'orders' THEN (
