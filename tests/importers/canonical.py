@@ -7,7 +7,6 @@ import json
 import re
 from collections import Counter
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Engine
 
@@ -57,9 +56,13 @@ def state(engine: Engine) -> dict[str, Counter[str]]:
 
 
 def _plain(value: Any) -> str:
+<<<<<<< HEAD
     return (
         value.hex() if isinstance(value, bytes | memoryview) else str(value)
     )
+=======
+    return value.hex() if isinstance(value, bytes | memoryview) else str(value)
+>>>>>>> hard
 
 
 def unlike(one: dict[str, Counter[str]], other: dict[str, Counter[str]]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import gzip
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -91,8 +91,9 @@ def other_form(random: Random, value: Any) -> Any:
     except ValueError:
         day = date(2025, 12, 15)
     day += timedelta(random.choice((0, 0, 0, -1, 1, -20, 30)))
-    at = datetime(day.year, day.month, day.day, random.choice((0, 5, 11, 18, 19, 23)), random.choice((0, 29, 30, 59)))
-    milliseconds = int((at - datetime(1970, 1, 1)).total_seconds() * 1000)
+    hour, minute = random.choice((0, 5, 11, 18, 19, 23)), random.choice((0, 29, 30, 59))
+    at = datetime.combine(day, time(hour, minute))
+    milliseconds = int(at.replace(tzinfo=UTC).timestamp() * 1000)
     return random.choice(
         (
             day.isoformat(), day.isoformat(), at.isoformat(), at.isoformat(" "), at.isoformat() + "Z",
@@ -337,6 +338,25 @@ class Decay:
                             body[field] = body[field].replace("2025-12-15", moved.isoformat()).replace(
                                 "2025-12-10", moved.isoformat()).replace("2025-12-20", moved.isoformat())  # fmt: skip
                     docs[name].append(body)
+        self.tell_again()
+        for name in ("orders", "irregular_deliveries"):
+            for body in [copy.deepcopy(b) for b in docs[name] if r.random() < 0.1]:
+                docs[name].append(body | {"_id": self.fresh_oid(), "id": f"again-{self.number}"})
+        self.copy()
+
+    def copy(self) -> None:
+        """Write some documents twice, with the same `_id` or another."""
+        r, docs = self.random, self.docs
+        for name in docs:
+            for body in [b for b in docs[name] if r.random() < self.rate / 10]:
+                twin = copy.deepcopy(body)
+                if r.random() < 0.5:
+                    twin["_id"] = self.fresh_oid()
+                docs[name].append(twin)
+
+    def tell_again(self) -> None:
+        """Tell some visits once more, in either collection."""
+        r, docs = self.random, self.docs
         rows = docs["delivery_statuses"]
         for _ in range(r.randrange(1 + len(rows) // 8)):
             body = copy.deepcopy(r.choice(rows)) | {"_id": self.fresh_oid()}
@@ -354,15 +374,6 @@ class Decay:
             if self.orders and r.random() < 0.2:
                 body["order_id"] = r.choice(self.orders)
             docs[to].append(body)
-        for name in ("orders", "irregular_deliveries"):
-            for body in [copy.deepcopy(b) for b in docs[name] if r.random() < 0.1]:
-                docs[name].append(body | {"_id": self.fresh_oid(), "id": f"again-{self.number}"})
-        for name in docs:
-            for body in [b for b in docs[name] if r.random() < self.rate / 10]:
-                twin = copy.deepcopy(body)
-                if r.random() < 0.5:
-                    twin["_id"] = self.fresh_oid()
-                docs[name].append(twin)
 
     def drop(self) -> None:
         """Delete households and products that other documents still speak of."""

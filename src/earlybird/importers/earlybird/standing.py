@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from earlybird.importers.earlybird import later
 from earlybird.importers.earlybird.evidence import SOURCE
 from earlybird.importers.earlybird.masters import LONG_AGO, Home
 from earlybird.infra.db import run
@@ -39,23 +40,41 @@ WHERE d.source = :source AND collection = 'irregular_deliveries' AND verdict = '
   AND NOT EXISTS (SELECT FROM subscriptions s WHERE s.id = d.id)
 """
 
-# `quantity` is packets (half a litre of a product in litres) where there is no mode, for one_time, or
-# without default_qty. A former quantity held until the day of its audited change.
+# What every standing order is today. `quantity` is packets (half a litre of a product in litres) where there is no
+# mode, for one_time, or without default_qty.
+TOLD_VERSION = """
+CREATE TEMP TABLE told_version ON COMMIT DROP AS
+SELECT d.id, d.key, d.former IS NOT NULL AS is_changed, p.product_id,
+       greatest(CASE WHEN facts->>'packets' IS NOT NULL
+                      AND (coalesce(facts->>'mode', 'one_time') = 'one_time' OR facts->>'default_qty' IS NULL)
+                     THEN (facts->>'packets')::numeric * x.pack_size
+                     ELSE coalesce((facts->>'default_qty')::numeric, 0) END, 0) AS quantity,
+       CASE WHEN facts->>'mode' = 'fixed_daily' OR facts->>'mode' IS NULL THEN 'daily'
+            WHEN facts->>'mode' = 'weekly_pattern' THEN 'weekly'
+            WHEN facts->>'mode' = 'one_time' AND facts->>'first_day' IS NOT NULL
+                 AND facts->>'last_day' IS NOT NULL THEN 'one_time' ELSE 'irregular' END AS pattern,
+       ARRAY(SELECT day.value::smallint FROM jsonb_array_elements_text(facts->'weekdays') AS day(value)
+             ORDER BY 1) AS weekdays,
+       CASE WHEN facts->>'mode' = 'one_time' THEN (facts->>'last_day')::date END AS until_on,
+       (facts->>'price')::numeric AS agreed_price, coalesce(facts->>'shift', 'morning') AS shift,
+       b.user_id AS driver_id
+FROM legacy_documents d
+JOIN subscriptions s ON s.id = d.id
+JOIN legacy_products p ON p.key = coalesce(facts->>'product', '')
+JOIN products x ON x.id = p.product_id
+LEFT JOIN legacy_drivers b ON b.key = facts->>'driver' OR (b.name = facts->>'driver' AND NOT EXISTS (
+    SELECT FROM legacy_drivers o WHERE o.name = b.name AND o.key <> b.key))
+WHERE d.source = :source AND d.collection = 'subscriptions_v2' AND d.verdict = 'imported'
+  AND (d.former IS NOT NULL OR NOT EXISTS (SELECT FROM subscription_versions v WHERE v.subscription_id = d.id))
+"""
+
+# A former quantity held until the day of its audited change.
 VERSIONS = """
 INSERT INTO subscription_versions (subscription_id, valid_from, product_id, quantity, pattern, weekdays, until_on,
                                    agreed_price, shift, driver_id, via, made_at)
 WITH told AS (
-    SELECT d.id, d.key, d.facts, s.starts_on, p.product_id, x.pack_size,
-           CASE WHEN facts->>'packets' IS NOT NULL
-                 AND (coalesce(facts->>'mode', 'one_time') = 'one_time' OR facts->>'default_qty' IS NULL)
-                THEN (facts->>'packets')::numeric * x.pack_size
-                ELSE coalesce((facts->>'default_qty')::numeric, 0) END AS quantity
-    FROM legacy_documents d
-    JOIN subscriptions s ON s.id = d.id
-    JOIN legacy_products p ON p.key = coalesce(facts->>'product', '')
-    JOIN products x ON x.id = p.product_id
-    WHERE d.source = :source AND d.collection = 'subscriptions_v2' AND d.verdict = 'imported'
-      AND NOT EXISTS (SELECT FROM subscription_versions v WHERE v.subscription_id = d.id)
+    SELECT * FROM told_version t
+    WHERE NOT EXISTS (SELECT FROM subscription_versions v WHERE v.subscription_id = t.id)
 ), change AS (
     SELECT DISTINCT ON (t.id, (a.facts->>'day')::date) t.id, (a.facts->>'day')::date AS day,
            (a.facts->>'old')::numeric AS old
@@ -69,6 +88,7 @@ WITH told AS (
     UNION ALL
     SELECT t.id, coalesce((SELECT max(day) FROM change c WHERE c.id = t.id), :long_ago), t.quantity FROM told t
 )
+<<<<<<< HEAD
 SELECT t.id, p.valid_from, t.product_id, greatest(p.quantity, 0),
        CASE WHEN t.facts->>'mode' IN ('fixed_daily') OR t.facts->>'mode' IS NULL THEN 'daily'
             WHEN t.facts->>'mode' = 'weekly_pattern' THEN 'weekly'
@@ -78,9 +98,11 @@ SELECT t.id, p.valid_from, t.product_id, greatest(p.quantity, 0),
        CASE WHEN t.facts->>'mode' = 'one_time' THEN (t.facts->>'last_day')::date END,
        (t.facts->>'price')::numeric, coalesce(t.facts->>'shift', 'morning'), b.user_id, 'import',
        :now
+=======
+SELECT t.id, p.valid_from, t.product_id, greatest(p.quantity, 0), t.pattern, t.weekdays, t.until_on, t.agreed_price,
+       t.shift, t.driver_id, 'import'
+>>>>>>> hard
 FROM told t JOIN period p ON p.id = t.id
-LEFT JOIN legacy_drivers b ON b.key = t.facts->>'driver' OR (b.name = t.facts->>'driver' AND NOT EXISTS (
-    SELECT FROM legacy_drivers o WHERE o.name = b.name AND o.key <> b.key))
 ON CONFLICT (subscription_id, valid_from) DO NOTHING
 """
 
@@ -156,8 +178,10 @@ ON CONFLICT (subscription_id, service_on, kind) WHERE superseded_at IS NULL DO N
 def take_over_standing_orders(session: Session, ctx: Ctx, home: Home) -> dict[str, int]:
     """Make the standing orders not yet there (needs `masters.resolve` in the same transaction); return counts."""
     facts = {"source": SOURCE, "now": ctx.now, "long_ago": LONG_AGO, "cutover_on": home.cutover_on}
-    return {
-        "subscriptions": run(session, SUBSCRIPTIONS, facts) + run(session, EXTRAS, facts),
+    made = {"subscriptions": run(session, SUBSCRIPTIONS, facts) + run(session, EXTRAS, facts)}
+    run(session, TOLD_VERSION, facts)
+    made |= later.follow_standing_orders(session, home)
+    return made | {
         "subscription_versions": run(session, VERSIONS, facts) + run(session, EXTRA_VERSIONS, facts),
         "subscription_pauses": run(session, PAUSES, facts) + run(session, STATUS_PAUSES, facts),
         "subscription_overrides": run(session, OVERRIDES, facts),

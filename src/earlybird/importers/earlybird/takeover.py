@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
-from earlybird.importers.earlybird import evidence, facts_at_the_door, legacy_bill, masters, settle, standing
+from earlybird.importers.earlybird import evidence, facts_at_the_door, later, legacy_bill, masters, settle, standing
 from earlybird.infra import db
 from earlybird.kernel.ctx import Ctx
 
@@ -19,7 +19,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def _masters(session: Session, ctx: Ctx, home: masters.Home) -> dict[str, int]:
-    return masters.take_over_masters(session, ctx, home)
+    return masters.take_over_masters(session, ctx, home) | later.follow_masters(session, home)
 
 
 def _parties(session: Session, ctx: Ctx, home: masters.Home) -> dict[str, int]:
@@ -46,8 +46,7 @@ def _money(session: Session, ctx: Ctx, home: masters.Home) -> dict[str, int]:
 
 
 def _old_bill(session: Session, ctx: Ctx, home: masters.Home) -> dict[str, int]:
-    del ctx
-    return {"legacy_bills": legacy_bill.recompute(session, home.currency)}
+    return {"legacy_bills": legacy_bill.recompute(session, home.currency)} | later.list_differences(session, ctx)
 
 
 STAGES: tuple[tuple[tuple[str, Callable[[Session, Ctx, masters.Home], dict[str, int]]], ...], ...] = (
