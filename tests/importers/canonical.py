@@ -56,13 +56,7 @@ def state(engine: Engine) -> dict[str, Counter[str]]:
 
 
 def _plain(value: Any) -> str:
-<<<<<<< HEAD
-    return (
-        value.hex() if isinstance(value, bytes | memoryview) else str(value)
-    )
-=======
     return value.hex() if isinstance(value, bytes | memoryview) else str(value)
->>>>>>> hard
 
 
 def unlike(one: dict[str, Counter[str]], other: dict[str, Counter[str]]) -> dict[str, Any]:

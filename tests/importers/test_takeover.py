@@ -179,7 +179,7 @@ def plain(engine: Engine) -> str:
 def test_killed_at_any_statement_and_repeated_it_ends_the_same(fresh: Engine, server: Embedded, some: Path) -> None:
     whole = killed_at(0, plain(fresh), some)
     statements, wanted = int(whole.stdout), canonical.state(fresh)
-    instants = random.Random(7)  # noqa: S311
+    instants = random.Random(7)
     for _ in range(50 if SOAK else 2):
         instant = instants.randrange(2, statements)
         with scratch(server) as url:
@@ -198,7 +198,7 @@ def test_the_server_killed_at_any_statement_and_the_import_repeated_it_ends_the_
     statements = int(killed_at(0, plain(fresh), some).stdout)
     wanted = canonical.state(fresh)
     tmp_path.chmod(0o711)
-    instants = random.Random(11)  # noqa: S311
+    instants = random.Random(11)
     own = Embedded(tmp_path / "own")
     try:
         for _ in range(10):
@@ -323,8 +323,6 @@ def test_a_later_dump_brings_its_differences_and_lists_what_stands_or_was_change
     take_over(fresh, tmp_path / "new")
     assert canonical.unlike(whole, canonical.state(fresh)) == {}
     assert wrong(fresh) == []
-<<<<<<< HEAD
-=======
 
 
 def test_a_dry_run_reports_and_keeps_nothing(earlybird: Command, fresh: Engine, tmp_path: Path) -> None:
@@ -350,4 +348,3 @@ def test_a_folder_that_is_no_dump_is_refused_with_the_reason(
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert ask(fresh, "SELECT count(*) AS n FROM legacy_documents") == [{"n": 0}]
->>>>>>> hard

@@ -88,20 +88,8 @@ WITH told AS (
     UNION ALL
     SELECT t.id, coalesce((SELECT max(day) FROM change c WHERE c.id = t.id), :long_ago), t.quantity FROM told t
 )
-<<<<<<< HEAD
-SELECT t.id, p.valid_from, t.product_id, greatest(p.quantity, 0),
-       CASE WHEN t.facts->>'mode' IN ('fixed_daily') OR t.facts->>'mode' IS NULL THEN 'daily'
-            WHEN t.facts->>'mode' = 'weekly_pattern' THEN 'weekly'
-            WHEN t.facts->>'mode' = 'one_time' AND t.facts->>'first_day' IS NOT NULL
-                 AND t.facts->>'last_day' IS NOT NULL THEN 'one_time' ELSE 'irregular' END,
-       ARRAY(SELECT day.value::smallint FROM jsonb_array_elements_text(t.facts->'weekdays') AS day(value) ORDER BY 1),
-       CASE WHEN t.facts->>'mode' = 'one_time' THEN (t.facts->>'last_day')::date END,
-       (t.facts->>'price')::numeric, coalesce(t.facts->>'shift', 'morning'), b.user_id, 'import',
-       :now
-=======
 SELECT t.id, p.valid_from, t.product_id, greatest(p.quantity, 0), t.pattern, t.weekdays, t.until_on, t.agreed_price,
-       t.shift, t.driver_id, 'import'
->>>>>>> hard
+       t.shift, t.driver_id, 'import', :now
 FROM told t JOIN period p ON p.id = t.id
 ON CONFLICT (subscription_id, valid_from) DO NOTHING
 """
