@@ -70,7 +70,9 @@ def test_the_sample_is_accounted_for_holds_no_plain_password_and_a_second_time_w
     found = take(fresh, ctx, dump.SAMPLE)
     assert found.phase == intake.READ
     assert sum(counts.read for counts in found.collections.values()) == 62351
-    assert {name: counts.quarantined for name, counts in found.collections.items() if counts.quarantined} == {}
+    assert {name: counts.quarantined for name, counts in found.collections.items() if counts.quarantined} == {
+        "payment_transactions": 9,  # no readable amount
+    }
     stored = ask(fresh, "SELECT collection, verdict, count(*) AS n FROM legacy_documents GROUP BY 1, 2")
     by_verdict = {(row["collection"], row["verdict"]): row["n"] for row in stored}
     for name, counts in found.collections.items():
@@ -380,8 +382,11 @@ def test_a_truncated_file_leaves_the_others(fresh: Engine, ctx: Ctx, tmp_path: P
     assert kept(fresh, "orders") == {}
     (tmp_path / "orders.json.gz").write_bytes(gzip.compress(b'{"id":"o"}\n'))
     found = take(fresh, ctx, tmp_path)
-    assert found.taken == ["orders", "users"]
-    assert found.collections["leads"].imported == 1
+    assert "orders" in found.taken
+    assert "leads" not in found.taken
+    assert {name: found.collections[name].imported for name in ("leads", "orders", "users")} == dict.fromkeys(
+        ("leads", "orders", "users"), 1
+    )
 
 
 def test_a_full_disk_is_named_and_the_run_goes_on_with_room(fresh: Engine, ctx: Ctx, tmp_path: Path) -> None:
