@@ -43,6 +43,8 @@ def copied(value: Any, ids: set[str], number: int, field: str = "") -> Any:
         return {key: copied(part, ids, number, key) for key, part in value.items()}
     if isinstance(value, list):
         return [copied(part, ids, number, field) for part in value]
+    if field == "phone" and isinstance(value, int | float) and not isinstance(value, bool):
+        return value + number * 1_000_000
     if not isinstance(value, str):
         return value
     if field == "$oid" or (value in ids and len(value) == 24 and "-" not in value):
