@@ -71,11 +71,7 @@ def test_the_sample_is_accounted_for_holds_no_plain_password_and_a_second_time_w
     assert found.phase == intake.READ
     assert sum(counts.read for counts in found.collections.values()) == 62351
     assert {name: counts.quarantined for name, counts in found.collections.items() if counts.quarantined} == {
-<<<<<<< HEAD
         "payment_transactions": 9,  # no readable amount
-=======
-        "payment_transactions": 9  # no readable amount
->>>>>>> hard
     }
     stored = ask(fresh, "SELECT collection, verdict, count(*) AS n FROM legacy_documents GROUP BY 1, 2")
     by_verdict = {(row["collection"], row["verdict"]): row["n"] for row in stored}
