@@ -8,6 +8,11 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine
 
+from earlybird import wiring
+
+TABLES = wiring.TABLES
+"""Whoever opens the database knows every table: foreign keys point across slices."""
+
 
 def config(engine: Engine) -> Config:
     """Return Alembic's configuration for this package and that database."""
