@@ -64,9 +64,9 @@ ON CONFLICT (product_id, customer_id, valid_from) DO NOTHING
 # A changed standing order has a new version from the day the former dump ended, unless somebody here wrote one.
 VERSIONS = """
 INSERT INTO subscription_versions (subscription_id, valid_from, product_id, quantity, pattern, weekdays, until_on,
-                                   agreed_price, shift, driver_id, via)
+                                   agreed_price, shift, driver_id, via, made_at)
 SELECT v.subscription_id, :since, n.product_id, n.quantity, n.pattern, n.weekdays, n.until_on, n.agreed_price, n.shift,
-       n.driver_id, 'import'
+       n.driver_id, 'import', :now
 FROM told_version n
 JOIN LATERAL (SELECT * FROM subscription_versions v WHERE v.subscription_id = n.id
               ORDER BY valid_from DESC LIMIT 1) v ON v.via = 'import' AND v.valid_from < :since
@@ -120,9 +120,10 @@ def follow_masters(session: Session, home: Home) -> dict[str, int]:
     return made | {"prices_changed": run(session, PRICES, facts)}
 
 
-def follow_standing_orders(session: Session, home: Home) -> dict[str, int]:
+def follow_standing_orders(session: Session, ctx: Ctx, home: Home) -> dict[str, int]:
     """Give standing orders whose document changed a version of their own (needs `told_version`)."""
-    return {"subscriptions_changed": run(session, VERSIONS, {"source": SOURCE, "since": since(session, home)})}
+    facts = {"source": SOURCE, "now": ctx.now, "since": since(session, home)}
+    return {"subscriptions_changed": run(session, VERSIONS, facts)}
 
 
 def list_differences(session: Session, ctx: Ctx) -> dict[str, int]:

@@ -168,7 +168,7 @@ def take_over_standing_orders(session: Session, ctx: Ctx, home: Home) -> dict[st
     facts = {"source": SOURCE, "now": ctx.now, "long_ago": LONG_AGO, "cutover_on": home.cutover_on}
     made = {"subscriptions": run(session, SUBSCRIPTIONS, facts) + run(session, EXTRAS, facts)}
     run(session, TOLD_VERSION, facts)
-    made |= later.follow_standing_orders(session, home)
+    made |= later.follow_standing_orders(session, ctx, home)
     return made | {
         "subscription_versions": run(session, VERSIONS, facts) + run(session, EXTRA_VERSIONS, facts),
         "subscription_pauses": run(session, PAUSES, facts) + run(session, STATUS_PAUSES, facts),
