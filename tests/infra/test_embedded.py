@@ -306,7 +306,7 @@ def test_a_user_that_only_starts_stops_it_at_its_end(db: Embedded) -> None:
 
 
 def test_a_fork_does_not_stop_its_parents_server(db: Embedded) -> None:
-    code = USER.replace('print("up"', 'import os\n    pid = os.fork()\n    print("up"')
+    code = USER.replace('print("up"', 'import os\n    pid = os.fork()\n    print("up\\n", end=""')
     code = code.replace("sys.stdin.read()", "pid and (os.waitpid(pid, 0), sys.stdin.read())")
     process = python(code, db.data_dir)
     assert process.stdout

@@ -62,8 +62,12 @@ FROM legacy_documents d
 JOIN subscriptions s ON s.id = d.id
 JOIN legacy_products p ON p.key = coalesce(facts->>'product', '')
 JOIN products x ON x.id = p.product_id
-LEFT JOIN legacy_drivers b ON b.key = facts->>'driver' OR (b.name = facts->>'driver' AND NOT EXISTS (
-    SELECT FROM legacy_drivers o WHERE o.name = b.name AND o.key <> b.key))
+LEFT JOIN (
+    SELECT key AS said, user_id FROM legacy_drivers
+    UNION ALL
+    SELECT name, min(user_id::text)::uuid FROM legacy_drivers
+    WHERE name IS NOT NULL AND name NOT IN (SELECT key FROM legacy_drivers) GROUP BY name HAVING count(*) = 1
+) b ON b.said = facts->>'driver'
 WHERE d.source = :source AND d.collection = 'subscriptions_v2' AND d.verdict = 'imported'
   AND (d.former IS NOT NULL OR NOT EXISTS (SELECT FROM subscription_versions v WHERE v.subscription_id = d.id))
 """
