@@ -52,10 +52,14 @@ def _old_bill(session: Session, ctx: Ctx, home: masters.Home) -> dict[str, int]:
 STAGES: tuple[tuple[tuple[str, Callable[[Session, Ctx, masters.Home], dict[str, int]]], ...], ...] = (
     (("People, places, products and customers", _masters),),
     (("Who is who", _parties),),
-    (("Orders and deliveries", _door), ("Standing orders", _standing), ("Payments and opening balances", _money)),
+    (("Standing orders", _standing), ("Payments and opening balances", _money)),
+    (("Orders and deliveries", _door),),
     (("The old bill", _old_bill),),
 )
-"""Stages in order; those in one row know nothing of each other and run at once."""
+"""Stages in order; those in one row know nothing of each other and run at once.
+
+Standing orders come before deliveries: what a later dump changes holds from the day after the last one known.
+"""
 
 ANALYZED = (
     "customers",
