@@ -181,7 +181,7 @@ def test_is_tuned_private_and_silent_on_the_network(db: Embedded) -> None:
         assert setting(db, "listen_addresses") == ""
         assert setting(db, "jit") == "off"
         assert setting(db, "TimeZone") == "UTC"
-        assert setting(db, "shared_buffers") == "256MB"
+        assert setting(db, "shared_buffers") == "512MB"
         assert setting(db, "fsync") == "off"
         assert setting(db, "data_checksums") == "on"
         assert setting(db, "server_version") == db.server_version
