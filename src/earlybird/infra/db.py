@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -145,6 +145,23 @@ def analyze(session: Session, *tables: str) -> None:
     session.execute(text("SET LOCAL default_statistics_target = 10"))
     for table in tables:
         session.execute(text(f"ANALYZE {table}"))
+
+
+@contextmanager
+def alone(engine: Engine, name: str, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold the named advisory lock until the block ends; call `waiting` before waiting for whoever has it.
+
+    It lives on a connection of its own, so that it spans all transactions of the block and dies with the process.
+    """
+    key = {"name": name}
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.execute(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), key).scalar():
+            waiting()
+            connection.execute(text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), key)
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), key)
 
 
 def lock(session: Session, name: str) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -94,24 +93,13 @@ def _row(session: Session, step: Step) -> StepRow:
     return session.query(StepRow).filter(StepRow.number == step.NUMBER).with_for_update().one()
 
 
-@contextlib.contextmanager
-def _alone(engine: Engine) -> Iterator[None]:
-    """Hold the lock that lets one step run at a time; it dies with the process."""
-    with engine.connect() as connection:
-        connection.execute(text("SELECT pg_advisory_lock(hashtextextended('earlybird.steps', 0))"))
-        connection.commit()
-        try:
-            yield
-        finally:
-            connection.execute(text("SELECT pg_advisory_unlock(hashtextextended('earlybird.steps', 0))"))
-            connection.commit()
+LOCK = "earlybird.steps"
+"""One step runs at a time, in whatever process."""
 
 
-def _tell(step: Step) -> Callable[[Session], None]:
-    def mark(session: Session) -> None:
-        session.execute(text("SELECT set_config('earlybird.step', :number, true)"), {"number": str(step.NUMBER)})
-
-    return mark
+def _tell(session: Session, step: Step) -> None:
+    """Say which step this transaction is of, so that the guards let it take back what it wrote."""
+    session.execute(text("SELECT set_config('earlybird.step', :number, true)"), {"number": str(step.NUMBER)})
 
 
 def _add(total: dict[str, int], part: dict[str, int]) -> None:
@@ -125,7 +113,7 @@ def plan(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None)
     A step that builds on an unapplied one plans only what it could do today.
     """
     total: dict[str, int] = {}
-    with _alone(engine), db.rehearsal(engine) as session:
+    with db.alone(engine, LOCK), db.rehearsal(engine) as session:
         chunks = [chunk for phase in step.phases(session) for chunk in phase]
     for number, chunk in enumerate(chunks):
         with db.rehearsal(engine) as session:
@@ -133,7 +121,7 @@ def plan(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None)
             run = StepRun(step_id=row.id, verb="plan", actor_name=ctx.actor.name, started_at=ctx.now)
             session.add(run)
             session.flush()
-            _tell(step)(session)
+            _tell(session, step)
             _add(total, step.apply(session, ctx, Batch(row.id, run.id, -1 - number), chunk))
         if progress:
             progress(step.TITLE, number + 1, len(chunks))
@@ -145,7 +133,7 @@ def apply(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None
 
     Returns rows per table. Raises StepNotVerified when the independent check finds something.
     """
-    with _alone(engine):
+    with db.alone(engine, LOCK):
         with db.transaction(engine) as session:
             row = _row(session, step)
             audit.move(session, ctx, row, MACHINE, "begin")
@@ -190,7 +178,7 @@ def _run_batches(
         number, chunk = numbered
         with db.transaction(engine) as session:
             db.settled_later(session)
-            _tell(step)(session)
+            _tell(session, step)
             return step.apply(session, ctx, Batch(before.step_id, before.run_id, number), chunk)
 
     total: dict[str, int] = {}

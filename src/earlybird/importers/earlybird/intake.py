@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -73,21 +73,9 @@ class Intake:
     taken: list[str] = field(default_factory=list)
 
 
-@contextmanager
-def alone(engine: Engine, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold off every other take-over of this source until the block ends; call `waiting` before waiting for one.
-
-    The lock lives on a connection of its own, so that it spans all transactions of the block and dies with the process.
-    """
-    key = {"name": f"import {SOURCE}"}
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.execute(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), key).scalar():
-            waiting()
-            connection.execute(text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), key)
-        try:
-            yield
-        finally:
-            connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), key)
+def alone(engine: Engine, waiting: Callable[[], None] = lambda: None) -> AbstractContextManager[None]:
+    """Hold off every other take-over of this source until the block ends; call `waiting` before waiting for one."""
+    return db.alone(engine, f"import {SOURCE}", waiting)
 
 
 def take_in(engine: Engine, ctx: Ctx, folder: Path, progress: Progress = lambda _collection, _read: None) -> Intake:
