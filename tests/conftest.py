@@ -22,7 +22,7 @@ from sqlalchemy.orm import Session
 from earlybird import schema
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
-from earlybird.kernel.ctx import Actor, Ctx
+from earlybird.kernel.ctx import EVERYWHERE, Actor, Ctx
 
 SOAK = bool(os.environ.get("EARLYBIRD_SOAK"))
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -127,7 +127,7 @@ def fresh(fresh_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def ctx() -> Ctx:
     """An admin at the console, on 15 January 2026, 17:30 in India."""
-    return Ctx(actor=Actor(kind="user", name="Asha", role="admin"), now=NOW, via="console")
+    return Ctx(actor=Actor(kind="user", name="Asha", role="admin", reaches=EVERYWHERE), now=NOW, via="console")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from earlybird.deliveries import models as deliveries
 from earlybird.fulfilment import models as fulfilment
 from earlybird.identity import models as identity
 from earlybird.importers import models as importers
+from earlybird.infra import idempotency
 from earlybird.ledger import models as ledger
 from earlybird.migrations import models as migrations
 from earlybird.orders import models as orders
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from earlybird.infra.schedule import Periodic
 
 TABLES = (
+    idempotency,
     audit,
     identity,
     ledger,
@@ -54,4 +56,4 @@ def periodic() -> tuple[Periodic, ...]:
     from earlybird.billing import jobs as charging
     from earlybird.reconcile import jobs as reconcile
 
-    return (charging.EVERY_MINUTE, charging.NIGHTLY, reconcile.NIGHTLY)
+    return (charging.EVERY_MINUTE, charging.NIGHTLY, reconcile.NIGHTLY, idempotency.HOURLY)

@@ -28,7 +28,7 @@ from earlybird import schema
 from earlybird.infra import db
 from earlybird.infra.embedded import DatabaseUnavailable, Embedded
 from earlybird.infra.settings import Settings
-from earlybird.kernel.ctx import Actor, Ctx
+from earlybird.kernel.ctx import EVERYWHERE, Actor, Ctx
 from earlybird.kernel.errors import Failure, Unavailable
 
 OK, REFUSED, USAGE, ENVIRONMENT = 0, 1, 2, 3
@@ -80,7 +80,7 @@ def context(via: str = "cli") -> Ctx:
     except (KeyError, OSError):
         name = f"uid {os.getuid()}"
     now = Settings().now or datetime.now(UTC)
-    return Ctx(actor=Actor(kind="cli", name=name, role="admin"), now=now, via=via)
+    return Ctx(actor=Actor(kind="cli", name=name, role="admin", reaches=EVERYWHERE), now=now, via=via)
 
 
 @contextlib.contextmanager

@@ -6,9 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from earlybird.identity.states import Role, UserState
+from earlybird.identity.states import Role, SessionKind, UserState
 from earlybird.infra.db import Instant, Key, Now, Table, one_of, ref
 
 
@@ -97,15 +98,51 @@ class SignInLink(Table):
 
 
 class LoginSession(Table):
-    """A signed-in browser: only the SHA-256 of its cookie is kept."""
+    """Somebody signed in, by browser, app or script. Only the SHA-256 of a cookie is kept; a token names the row."""
 
     __tablename__ = "sessions"
+    __table_args__ = (one_of("kind", SessionKind),)
 
     id: Mapped[Key]
     user_id: Mapped[UUID] = ref("users.id")
+    kind: Mapped[str] = mapped_column(Text, server_default=SessionKind.browser)
     token_hash: Mapped[str] = mapped_column(Text, unique=True)
     created_at: Mapped[Instant]
     expires_at: Mapped[Instant]
     revoked_at: Mapped[datetime | None]
+    revoked_reason: Mapped[str | None]
     address: Mapped[str | None]
     device: Mapped[str | None]
+
+
+class RefreshToken(Table):
+    """One link of a session's chain of refresh tokens. A spent one that comes again ends the session."""
+
+    __tablename__ = "refresh_tokens"
+
+    id: Mapped[Key]
+    session_id: Mapped[UUID] = ref("sessions.id")
+    token_hash: Mapped[str] = mapped_column(Text, unique=True)
+    issued_at: Mapped[Instant]
+    expires_at: Mapped[Instant]
+    used_at: Mapped[datetime | None]
+
+
+class ApiKey(Table):
+    """A machine's way in: one role, the actions it may do of those its role may, perhaps one site or customer."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (one_of("role", Role),)
+
+    id: Mapped[Key]
+    name: Mapped[str]
+    prefix: Mapped[str]
+    key_hash: Mapped[str] = mapped_column(Text, unique=True)
+    role: Mapped[str]
+    actions: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    site_id: Mapped[UUID | None] = ref("sites.id")
+    customer_id: Mapped[UUID | None] = ref("customers.id")
+    created_at: Mapped[Instant]
+    created_by_id: Mapped[UUID | None] = ref("users.id")
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]

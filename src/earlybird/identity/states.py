@@ -18,6 +18,14 @@ class Role(StrEnum):
     supplier = "supplier"
 
 
+class SessionKind(StrEnum):
+    """What holds a session: a browser's cookie, an app's refresh token, a script's single access token."""
+
+    browser = "browser"
+    app = "app"
+    script = "script"
+
+
 class UserState(StrEnum):
     """Where a login stands; `uninvited` has never been sent a message."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -27,3 +28,21 @@ class Settings(BaseSettings):
 
     now: datetime | None = None
     """A fixed instant (with offset) instead of the clock, for rehearsals."""
+
+    secret_key: SecretStr | None = None
+    """The root secret, at least 32 random bytes in base64 or hex; all web and worker machines share it."""
+
+    secret_key_file: Path | None = None
+    """A file that holds it. Without either, one is made in `data_dir`."""
+
+    requests_per_minute: int = 6000
+    """How many requests one caller may send to one web process in a minute."""
+
+    public_url: str | None = None
+    """How people reach the server, as https://milk.example.com: the start of the links in messages."""
+
+    first_password: SecretStr | None = None
+    """The password new logins get instead of an invitation; it must be changed at the first sign-in."""
+
+    message_urls: SecretStr | None = None
+    """Where messages go: Apprise URLs, one per channel, separated by spaces (mailto://…, a gateway for SMS)."""

@@ -11,8 +11,25 @@ from earlybird.kernel.ids import new_id
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """How far one role of an actor reaches with the present action: the scope, and what it is counted from."""
+
+    role: str
+    scope: str
+    site_id: UUID | None = None
+    customer_id: UUID | None = None
+
+
+EVERYWHERE = (Reach(role="system", scope="all"),)
+"""The reach of the command line, of jobs and of nobody else."""
+
+
+@dataclass(frozen=True, slots=True)
 class Actor:
-    """A person, a link, a job or the command line; `role` is what it acts as."""
+    """A person, a link, a key, a job or the command line; `role` is what it acts as, `reaches` how far.
+
+    Without a reach an actor sees no rows at all.
+    """
 
     kind: str
     name: str
@@ -20,9 +37,16 @@ class Actor:
     id: UUID | None = None
     customer_id: UUID | None = None
     site_id: UUID | None = None
+    session_id: UUID | None = None
+    reaches: tuple[Reach, ...] = ()
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes this actor holds for the present action."""
+        return frozenset(reach.scope for reach in self.reaches)
 
 
-SYSTEM = Actor(kind="system", name="earlybird", role="system")
+SYSTEM = Actor(kind="system", name="earlybird", role="system", reaches=EVERYWHERE)
 
 
 @dataclass(frozen=True, slots=True)

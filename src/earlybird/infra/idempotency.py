@@ -1,0 +1,130 @@
+"""Answers kept with their effects, so that a write sent again under one `Idempotency-Key` is answered, not repeated.
+
+The row is written in the transaction of the effect itself: both are there or neither. A refused write had no
+effect, so its key stays free. Whoever comes with the same key at the same moment waits for the first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg.errors
+from sqlalchemy import LargeBinary, SmallInteger, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Mapped, mapped_column
+
+from earlybird.infra.db import Engine, Instant, Session, Table, rows, run, transaction
+from earlybird.infra.schedule import Periodic
+from earlybird.kernel.ctx import Ctx
+from earlybird.kernel.errors import Conflict, Invalid
+
+KEPT_HOURS = 48
+WAIT_SECONDS = 10
+LONGEST = 255
+
+
+class KeyMalformed(Invalid):
+    """An Idempotency-Key has 1 to 255 visible ASCII characters."""
+
+
+class KeyReused(Invalid):
+    """That Idempotency-Key came with another request before; a new request needs a new key."""
+
+
+class StillRunning(Conflict):
+    """The first request with that Idempotency-Key is still running; ask again in a moment."""
+
+
+class AnswerShownOnce(Conflict):
+    """That request was carried out; its answer held a secret, which is shown once and never kept."""
+
+
+class KeptAnswer(Table):
+    """What was answered to a write, for whoever sends it again: kept two days."""
+
+    __tablename__ = "kept_answers"
+
+    caller: Mapped[str] = mapped_column(Text, primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    fingerprint: Mapped[str]
+    made_at: Mapped[Instant] = mapped_column(index=True)
+    status: Mapped[int | None] = mapped_column(SmallInteger)
+    headers: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    body: Mapped[bytes | None] = mapped_column(LargeBinary)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, the headers that matter and the bytes of an answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def fingerprint(method: str, path: str, query: str, body: bytes) -> str:
+    """Return what makes two requests the same: SHA-256 over method, path, query and body."""
+    digest = hashlib.sha256()
+    for part in (method.encode(), path.encode(), query.encode(), body):
+        digest.update(len(part).to_bytes(8, "big") + part)
+    return digest.hexdigest()
+
+
+def begin(session: Session, ctx: Ctx, caller: str, key: str, print_: str) -> Answer | None:
+    """Claim a key; return None where the caller is the first, else the answer kept for it."""
+    if not (1 <= len(key) <= LONGEST and key.isascii() and key.isprintable()):
+        raise KeyMalformed(field="Idempotency-Key")
+    run(session, f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'")
+    facts = {"caller": caller, "key": key, "print": print_, "now": ctx.now}
+    try:
+        claimed = run(
+            session,
+            "INSERT INTO kept_answers (caller, key, fingerprint, made_at) VALUES (:caller, :key, :print, :now) "
+            "ON CONFLICT (caller, key) DO NOTHING",
+            facts,
+        )
+    except OperationalError as failure:
+        if isinstance(failure.orig, psycopg.errors.LockNotAvailable):
+            raise StillRunning(field="Idempotency-Key") from failure
+        raise
+    run(session, "SET LOCAL lock_timeout = 0")
+    if claimed:
+        return None
+    kept = rows(session, "SELECT * FROM kept_answers WHERE caller = :caller AND key = :key", facts)[0]
+    if kept["fingerprint"] != print_:
+        raise KeyReused(field="Idempotency-Key")
+    if kept["body"] is None:
+        raise AnswerShownOnce(field="Idempotency-Key")
+    return Answer(kept["status"], kept["headers"], bytes(kept["body"]))
+
+
+def keep(session: Session, caller: str, key: str, answer: Answer, *, is_secret: bool) -> None:
+    """Keep the answer beside its effect; one that holds a secret is not kept, only that it was given."""
+    from psycopg.types.json import Jsonb
+
+    run(
+        session,
+        "UPDATE kept_answers SET status = :status, headers = :headers, body = :body "
+        "WHERE caller = :caller AND key = :key",
+        {
+            "status": answer.status,
+            "headers": Jsonb(answer.headers),
+            "body": None if is_secret else answer.body,
+            "caller": caller,
+            "key": key,
+        },
+    )
+
+
+def forget(engine: Engine, ctx: Ctx) -> int:
+    """Drop the answers that are older than two days; return how many."""
+    until: datetime = ctx.now - timedelta(hours=KEPT_HOURS)
+    with transaction(engine) as session:
+        return run(session, "DELETE FROM kept_answers WHERE made_at < :until", {"until": until})
+
+
+HOURLY = Periodic("infra.forget_answers", "17 * * * *", forget)

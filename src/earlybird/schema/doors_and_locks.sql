@@ -1,0 +1,1 @@
+-- Functions and triggers that came with the doors and locks.

@@ -1,0 +1,1 @@
+-- Takes back what doors_and_locks.sql made.
