@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from earlybird.cli import bill, charge, confirm, database, demo, importing, init, pay, plan, reconcile, serve, steps
+from earlybird.cli import (
+    bill,
+    charge,
+    confirm,
+    database,
+    demo,
+    importing,
+    init,
+    openapi,
+    pay,
+    plan,
+    reconcile,
+    serve,
+    steps,
+)
 from earlybird.cli.terminal import failures_shown
 
 app = typer.Typer(
@@ -21,6 +35,7 @@ app.command()(init.init)
 app.command()(serve.up)
 app.command()(serve.serve)
 app.command()(serve.worker)
+app.command()(openapi.openapi)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
 app.add_typer(steps.app, name="steps")

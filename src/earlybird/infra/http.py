@@ -52,7 +52,7 @@ STATUS = {
 """What each kind of failure costs on the wire."""
 
 PROBLEM_SCHEMA = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-PROBLEM_SCHEMA.pop("$defs", None)
+"""The shape of a refusal, its parts under `$defs`."""
 
 LARGEST_BODY = 32 * 2**20
 """The most bytes a request may carry."""
@@ -232,7 +232,7 @@ def _answer(request: Request, plan: Plan, found: Any) -> Response:
 def _body(plan: Plan, found: Any) -> bytes:
     if plan.shape is None:
         return bytes(as_json(found).body)
-    return plan.shape.dump_json(plan.shape.validate_python(found, from_attributes=True))
+    return plan.shape.dump_json(plan.shape.validate_python(found, from_attributes=True), by_alias=True)
 
 
 def etag(body: bytes) -> str:
@@ -326,7 +326,7 @@ def refusal(
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"description": sentence, "content": {"application/problem+json": {"schema": PROBLEM_SCHEMA}}}
+    status: {"description": sentence}
     for status, sentence in {
         400: "The request is not HTTP as it should be.",
         401: "Sign in first, or with a token that is still good.",
