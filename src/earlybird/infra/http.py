@@ -22,6 +22,7 @@ import limits.strategies
 import orjson
 import structlog
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter
 from sqlalchemy.exc import DataError, IntegrityError
@@ -365,6 +366,9 @@ def install(app: FastAPI, page: Page) -> None:
         return show(request, Unavailable("The database does not answer; try again in a moment."))
 
     async def malformed(request: Request, failure: Exception) -> Response:
+        stranger = await _stranger(request)
+        if stranger is not None:
+            return show(request, stranger)
         found = failure.errors() if isinstance(failure, RequestValidationError) else []
         if speaks_json(request.url.path):
             errors = [{"pointer": "/" + "/".join(map(str, e["loc"])), "detail": e["msg"]} for e in found]
@@ -387,6 +391,23 @@ def install(app: FastAPI, page: Page) -> None:
     app.add_exception_handler(DatabaseDown, down)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, unknown)
+
+
+async def _stranger(request: Request) -> Failure | None:
+    """Return why the caller may not use the route at all: that is said before what is wrong with the input."""
+    route = request.scope.get("route")
+    callers = [await lock.call(request) for lock in getattr(route, "dependant", Dependant()).dependencies if lock.call]
+
+    def ask(caller: Caller) -> Failure | None:
+        try:
+            with transaction(request.app.state.engine) as session:
+                run(session, "SET TRANSACTION READ ONLY")
+                caller.admit(session, circumstances(request))
+        except Failure as failure:
+            return failure
+        return None
+
+    return await run_in_threadpool(ask, callers[0]) if callers else None
 
 
 Scope = MutableMapping[str, Any]
