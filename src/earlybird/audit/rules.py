@@ -15,7 +15,7 @@ BEGINNING = bytes(32)
 """What the first seal is chained to."""
 
 LATE = timedelta(hours=1)
-"""How long before the seal before its own an entry may say it was written: long commands take their time at the start."""
+"""How long before the seal before its own an entry may say it was written: a command takes its time at its start."""
 
 MOST_TOLD = 100
 """The most faults that are told one by one; the others are counted."""
@@ -98,7 +98,7 @@ def instant(at: datetime) -> str:
 def seal_digest(
     previous: bytes, seal_no: int, *, sealed_at: datetime, made_at: datetime, last_position: int, rows: bytes
 ) -> bytes:
-    """Return the SHA-256 of a seal: the digest before it, its own facts as ASCII lines, the SHA-256 of its rows' digests.
+    """Return the SHA-256 of a seal: over the digest before it, its own facts and its rows' digests, as ASCII lines.
 
     `rows` is the SHA-256 of the row digests (32 bytes each) in the order of their positions.
     """

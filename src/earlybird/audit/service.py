@@ -31,11 +31,12 @@ WITH waiting AS MATERIALIZED (
     ORDER BY u.audit_id LIMIT :limit),
 taken AS (DELETE FROM unsealed_entries u USING waiting w WHERE u.audit_id = w.audit_id RETURNING u.audit_id),
 s AS MATERIALIZED (
-    SELECT audit_id, CAST(:after AS bigint) + row_number() OVER (ORDER BY audit_id) AS position, uuid_send(gen_random_uuid()) AS salt,
-           CAST(NULL AS bytea) AS personal
+    SELECT audit_id, CAST(:after AS bigint) + row_number() OVER (ORDER BY audit_id) AS position,
+           uuid_send(gen_random_uuid()) AS salt, CAST(NULL AS bytea) AS personal
     FROM taken),
 digested AS MATERIALIZED (
-    SELECT s.audit_id, s.position, s.salt, {seals.ROW_DIGEST} AS digest FROM s JOIN audit_entries a ON a.id = s.audit_id),
+    SELECT s.audit_id, s.position, s.salt, {seals.ROW_DIGEST} AS digest
+    FROM s JOIN audit_entries a ON a.id = s.audit_id),
 kept AS (
     INSERT INTO audit_seal_rows (audit_id, seal_no, position, digest, mark, salt)
     SELECT audit_id, CAST(:seal_no AS bigint), position, digest,
@@ -47,7 +48,8 @@ FROM kept"""
 
 ERASE = f"""
 WITH wanted AS MATERIALIZED (
-    SELECT s.audit_id, {seals.PERSONAL_DIGEST} AS digest FROM audit_seal_rows s JOIN audit_entries a ON a.id = s.audit_id
+    SELECT s.audit_id, {seals.PERSONAL_DIGEST} AS digest
+    FROM audit_seal_rows s JOIN audit_entries a ON a.id = s.audit_id
     WHERE s.salt IS NOT NULL AND a.action <> 'audit.erase'
       AND ((a.entity = :entity AND a.entity_id = :id) OR a.actor_id = :id)),
 forgotten AS (

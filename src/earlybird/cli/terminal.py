@@ -82,8 +82,8 @@ def database(data_dir: Path | None, *, as_application: bool = False) -> Iterator
 def _as_application(engine: Any, url: str, stack: contextlib.ExitStack) -> Any:
     if not db.can_act_as_application(engine):
         console.print(
-            f"[bold yellow]![/] This server has no role {db.APPLICATION} for us: the tables' owner serves, whom the audit "
-            "does not hold back. See docs/runbook/install.md.",
+            f"[bold yellow]![/] This server has no role {db.APPLICATION} for us: the tables' owner serves, "
+            "whom the audit does not hold back. See docs/runbook/install.md.",
             soft_wrap=True,
         )
         return engine

@@ -49,7 +49,8 @@ UNSEALED = f"""
 SELECT a.id, a.at, u.audit_id IS NULL AS is_smuggled,
        (SELECT s.position FROM audit_seal_rows s WHERE s.audit_id < a.id ORDER BY s.audit_id DESC LIMIT 1) AS after
 FROM audit_entries a LEFT JOIN unsealed_entries u ON u.audit_id = a.id
-CROSS JOIN (SELECT CAST(:sealed_before AS timestamptz) AS sealed_before, CAST(:made_before AS timestamptz) AS made_before) z
+CROSS JOIN (SELECT CAST(:sealed_before AS timestamptz) AS sealed_before,
+                   CAST(:made_before AS timestamptz) AS made_before) z
 WHERE NOT EXISTS (SELECT FROM audit_seal_rows s WHERE s.audit_id = a.id)
   AND (u.audit_id IS NULL OR ({IS_LATE} AND {NOT_ACCEPTED}))
 ORDER BY a.id LIMIT :most"""
@@ -163,10 +164,8 @@ def verify(session: Session, path: Path, trust: Trust, mark_key: Callable[[int],
 
 def _batch(seals: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return as many of the seals as hold about a hundred thousand rows."""
-    wanted = next(
-        (n for n, s in enumerate(seals, 1) if s["last_position"] - seals[0]["last_position"] > BATCH_ROWS), None
-    )
-    return seals[:wanted]
+    enough = seals[0]["last_position"] + BATCH_ROWS if seals else 0
+    return seals[: next((n for n, seal in enumerate(seals, 1) if seal["last_position"] > enough), None)]
 
 
 def _check_seal(verdict: Verdict, before: dict[str, Any] | None, seal: dict[str, Any], trust: Trust) -> None:
