@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
 
     from earlybird.infra.schedule import Periodic
+    from earlybird.infra.settings import Settings
 
 TABLES = (
     idempotency,
@@ -52,9 +53,12 @@ def routers() -> tuple[APIRouter, ...]:
     return (reconcile.router, pages.router, reference.router)
 
 
-def periodic() -> tuple[Periodic, ...]:
+def periodic(settings: Settings) -> tuple[Periodic, ...]:
     """Return every job that runs on a schedule."""
+    from earlybird.audit import jobs as sealing
     from earlybird.billing import jobs as charging
+    from earlybird.infra.checkpoints import Checkpoints
     from earlybird.reconcile import jobs as reconcile
 
-    return (charging.EVERY_MINUTE, charging.NIGHTLY, reconcile.NIGHTLY, idempotency.HOURLY)
+    seal = sealing.every_minute(lambda: Checkpoints.at(settings))
+    return (seal, charging.EVERY_MINUTE, charging.NIGHTLY, reconcile.NIGHTLY, idempotency.HOURLY)

@@ -46,3 +46,6 @@ class Settings(BaseSettings):
 
     message_urls: SecretStr | None = None
     """Where messages go: Apprise URLs, one per channel, separated by spaces (mailto://…, a gateway for SMS)."""
+
+    checkpoint_file: Path | None = None
+    """Where the signed checkpoints of the audit's seals are kept; `audit-checkpoints.jsonl` in `data_dir` otherwise."""

@@ -24,6 +24,29 @@ def execute_script(path: Path) -> None:
 
 
 def upgrade() -> None:
+    op.create_table('audit_seal_rows',
+    sa.Column('audit_id', sa.Uuid(), nullable=False),
+    sa.Column('seal_no', sa.BigInteger(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('digest', sa.LargeBinary(), nullable=False),
+    sa.Column('mark', sa.LargeBinary(), nullable=False),
+    sa.Column('salt', sa.LargeBinary(), nullable=True),
+    sa.Column('personal', sa.LargeBinary(), nullable=True),
+    sa.Column('erased_by_id', sa.Uuid(), nullable=True),
+    sa.PrimaryKeyConstraint('audit_id', name=op.f('audit_seal_rows_pkey'))
+    )
+    op.create_index('audit_seal_rows_position_key', 'audit_seal_rows', ['position'], unique=True)
+    op.create_table('audit_seals',
+    sa.Column('seal_no', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('sealed_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('made_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
+    sa.Column('row_count', sa.Integer(), nullable=False),
+    sa.Column('last_position', sa.BigInteger(), nullable=False),
+    sa.Column('digest', sa.LargeBinary(), nullable=False),
+    sa.Column('signature', sa.LargeBinary(), nullable=False),
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('seal_no', name=op.f('audit_seals_pkey'))
+    )
     op.create_table('kept_answers',
     sa.Column('caller', sa.Text(), nullable=False),
     sa.Column('key', sa.Text(), nullable=False),
@@ -35,6 +58,10 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('caller', 'key', name=op.f('kept_answers_pkey'))
     )
     op.create_index(op.f('kept_answers_made_at_idx'), 'kept_answers', ['made_at'], unique=False)
+    op.create_table('unsealed_entries',
+    sa.Column('audit_id', sa.Uuid(), nullable=False),
+    sa.PrimaryKeyConstraint('audit_id', name=op.f('unsealed_entries_pkey'))
+    )
     op.create_table('refresh_tokens',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('session_id', sa.Uuid(), nullable=False),
@@ -70,6 +97,8 @@ def upgrade() -> None:
     op.create_index(op.f('api_keys_created_by_id_idx'), 'api_keys', ['created_by_id'], unique=False)
     op.create_index(op.f('api_keys_customer_id_idx'), 'api_keys', ['customer_id'], unique=False)
     op.create_index(op.f('api_keys_site_id_idx'), 'api_keys', ['site_id'], unique=False)
+    op.create_index(op.f('audit_entries_action_id_idx'), 'audit_entries', ['action', 'id'], unique=False)
+    op.create_index(op.f('audit_entries_actor_id_id_idx'), 'audit_entries', ['actor_id', 'id'], unique=False)
     op.add_column('sessions', sa.Column('kind', sa.Text(), server_default='browser', nullable=False))
     op.add_column('sessions', sa.Column('revoked_reason', sa.Text(), nullable=True))
     execute_script(GUARDS)
@@ -79,11 +108,17 @@ def downgrade() -> None:
     execute_script(UNGUARD)
     op.drop_column('sessions', 'revoked_reason')
     op.drop_column('sessions', 'kind')
+    op.drop_index(op.f('audit_entries_actor_id_id_idx'), table_name='audit_entries')
+    op.drop_index(op.f('audit_entries_action_id_idx'), table_name='audit_entries')
     op.drop_index(op.f('api_keys_site_id_idx'), table_name='api_keys')
     op.drop_index(op.f('api_keys_customer_id_idx'), table_name='api_keys')
     op.drop_index(op.f('api_keys_created_by_id_idx'), table_name='api_keys')
     op.drop_table('api_keys')
     op.drop_index(op.f('refresh_tokens_session_id_idx'), table_name='refresh_tokens')
     op.drop_table('refresh_tokens')
+    op.drop_table('unsealed_entries')
     op.drop_index(op.f('kept_answers_made_at_idx'), table_name='kept_answers')
     op.drop_table('kept_answers')
+    op.drop_table('audit_seals')
+    op.drop_index('audit_seal_rows_position_key', table_name='audit_seal_rows')
+    op.drop_table('audit_seal_rows')
