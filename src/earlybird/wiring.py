@@ -52,8 +52,9 @@ def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
     from earlybird.reconcile import api as reconcile
     from earlybird.web.admin import pages
+    from earlybird.web.reference import pages as reference
 
-    return (reconcile.router, pages.router)
+    return (reconcile.router, pages.router, reference.router)
 
 
 def messages(settings: Settings) -> Messages:
