@@ -13,6 +13,7 @@ from earlybird.cli import (
     demo,
     importing,
     init,
+    messages,
     openapi,
     pay,
     plan,
@@ -48,6 +49,7 @@ app.add_typer(bill.app, name="bill")
 app.command()(pay.pay)
 app.command()(reconcile.reconcile)
 app.add_typer(audit.app, name="audit")
+app.add_typer(messages.app, name="messages")
 
 
 def main() -> None:
