@@ -45,10 +45,11 @@ TABLES = (
 
 def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
+    from earlybird.billing.api import amounts, invoices, payments
     from earlybird.reconcile import api as reconcile
     from earlybird.web.admin import pages
 
-    return (reconcile.router, pages.router)
+    return (invoices.router, payments.router, amounts.router, reconcile.router, pages.router)
 
 
 def periodic() -> tuple[Periodic, ...]:
