@@ -50,11 +50,19 @@ TABLES = (
 
 def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
+    from earlybird.billing.api import amounts, invoices, payments
     from earlybird.reconcile import api as reconcile
     from earlybird.web.admin import pages
     from earlybird.web.reference import pages as reference
 
-    return (reconcile.router, pages.router, reference.router)
+    return (
+        invoices.router,
+        payments.router,
+        amounts.router,
+        reconcile.router,
+        pages.router,
+        reference.router,
+    )
 
 
 def messages(settings: Settings) -> Messages:

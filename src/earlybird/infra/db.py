@@ -136,6 +136,16 @@ def rehearsal(engine: Engine) -> Iterator[Session]:
             session.rollback()
 
 
+@contextmanager
+def tried(session: Session) -> Iterator[None]:
+    """Take back what the block writes when it ends; the transaction around it goes on: for dry runs in a request."""
+    point = session.begin_nested()
+    try:
+        yield
+    finally:
+        point.rollback()
+
+
 def driver(session: Session) -> psycopg.Connection[Any]:
     """Return the psycopg connection that `session` is using, for COPY and for jobs that join in."""
     raw = session.connection().connection.driver_connection
