@@ -51,11 +51,13 @@ TABLES = (
 def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
     from earlybird.billing.api import amounts, invoices, payments
+    from earlybird.catalog import api as catalog
     from earlybird.reconcile import api as reconcile
     from earlybird.web.admin import pages
     from earlybird.web.reference import pages as reference
 
     return (
+        catalog.router,
         invoices.router,
         payments.router,
         amounts.router,

@@ -129,6 +129,43 @@ def move(
     )
 
 
+def change(
+    session: Session,
+    ctx: Ctx,
+    row: Any,
+    facts: Mapping[str, Any],
+    *,
+    action: str,
+    entity: str,
+    reason: str | None = None,
+) -> bool:
+    """Set the columns of one locked row that differ and record each before and after; return whether any did."""
+    assert "state" not in facts  # noqa: S101  # a state moves
+    old = {name: getattr(row, name) for name, new in facts.items() if getattr(row, name) != new}
+    if not old:
+        return False
+    for name in old:
+        setattr(row, name, facts[name])
+    session.flush()  # so that what reads next sees the change
+    record(
+        session,
+        ctx,
+        action,
+        entity,
+        row.id,
+        before=plain(old),
+        after=plain({name: facts[name] for name in old}),
+        reason=reason,
+    )
+    return True
+
+
+def plain(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts as JSON can hold them."""
+    kept = (int, str, list, dict, type(None))
+    return {name: value if isinstance(value, kept) else str(value) for name, value in facts.items()}
+
+
 def move_many(
     session: Session,
     ctx: Ctx,
