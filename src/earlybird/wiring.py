@@ -45,15 +45,17 @@ TABLES = (
 
 def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
+    from earlybird.deliveries.api import deliveries, orders, plans
     from earlybird.reconcile import api as reconcile
     from earlybird.web.admin import pages
 
-    return (reconcile.router, pages.router)
+    return (orders.router, deliveries.router, plans.router, reconcile.router, pages.router)
 
 
 def periodic() -> tuple[Periodic, ...]:
     """Return every job that runs on a schedule."""
     from earlybird.billing import jobs as charging
+    from earlybird.deliveries import jobs as planning
     from earlybird.reconcile import jobs as reconcile
 
-    return (charging.EVERY_MINUTE, charging.NIGHTLY, reconcile.NIGHTLY, idempotency.HOURLY)
+    return (planning.EVERY_FIVE_MINUTES, charging.EVERY_MINUTE, charging.NIGHTLY, reconcile.NIGHTLY, idempotency.HOURLY)

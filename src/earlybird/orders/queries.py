@@ -113,20 +113,17 @@ def page(
 ) -> Page[dict[str, Any]]:
     """Return the actor's orders, newest first; `q` is a code, with or without its prefix."""
     asked = {
-        "o.id < :cursor": cursor,
-        "o.customer_id = :customer_id": customer_id,
-        "o.site_id = :site_id": site_id,
-        "o.service_on >= :first_on": first_on,
-        "o.service_on <= :last_on": last_on,
-        "o.state = :state": state and str(state),
-        "o.source = :source": source and str(source),
-        "o.code = ANY(:codes)": codes(q) if q else None,
+        "o.id < :cursor": ("cursor", cursor),
+        "o.customer_id = :customer_id": ("customer_id", customer_id),
+        "o.site_id = :site_id": ("site_id", site_id),
+        "o.service_on >= :first_on": ("first_on", first_on),
+        "o.service_on <= :last_on": ("last_on", last_on),
+        "o.state = :state": ("state", state and str(state)),
+        "o.source = :source": ("source", source and str(source)),
+        "o.code = ANY(:codes)": ("codes", codes(q) if q else None),
     }
-    which = [sql for sql, wanted in asked.items() if wanted is not None]
-    facts = {sql.rpartition(":")[2].rstrip(")"): wanted for sql, wanted in asked.items()}
-    found = rows(
-        session, ROW.format(which=" AND ".join([visible(ctx), *which])), {**facts, **reach(ctx), "most": limit + 1}
-    )
+    which = " AND ".join([visible(ctx), *(sql for sql, (_, wanted) in asked.items() if wanted is not None)])
+    found = rows(session, ROW.format(which=which), {**dict(asked.values()), **reach(ctx), "most": limit + 1})
     return Page(found[:limit], found[limit - 1]["id"] if len(found) > limit else None)
 
 

@@ -74,7 +74,9 @@ class OrderIn(_Content):
     customer_id: Annotated[UUID | None, AnId] = None
     service_on: Annotated[
         date | None,
-        Field(description="The day it is for; a business customer may leave day and shift open.", examples=["2026-02-17"]),
+        Field(
+            description="The day it is for; a business customer may leave day and shift open.", examples=["2026-02-17"]
+        ),
     ] = None
     shift: Annotated[Shift | None, Field(examples=["morning"])] = None
 

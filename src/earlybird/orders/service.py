@@ -24,7 +24,7 @@ from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.money import Money
 from earlybird.orders import errors, queries
 from earlybird.orders.models import Order, OrderLine
-from earlybird.orders.states import MACHINE, CancelledBy, OrderSource
+from earlybird.orders.states import MACHINE, CancelledBy, OrderSource, OrderState
 from earlybird.subscriptions.errors import CutoffPassed, NoSuchCustomer
 from earlybird.subscriptions.service import check_cutoff
 from earlybird.territory import queries as territory
@@ -127,7 +127,8 @@ def change(
     order.note = note
     if order.address_id != address_id:
         order.address_id = address_id
-        order.address = queries.address_of(session, order.customer_id, address_id) if order.address else None
+        is_planned = order.state == OrderState.planned  # the plan takes the snapshot
+        order.address = queries.address_of(session, order.customer_id, address_id) if is_planned else None
     session.flush()  # so that what reads next sees the lines
     after = _content(order, [*(line for line, _ in kept), *made])
     audit.record(session, ctx, "orders.change", "order", order_id, before=before, after=after)
@@ -166,9 +167,7 @@ def _check_lines(ctx: Ctx, lines: Sequence[Wanted]) -> None:
                 raise errors.PriceNotYours(field=f"lines.{place}.unit_price")
 
 
-def _check_day(
-    session: Session, ctx: Ctx, buyer: dict[str, Any], service_on: date | None, shift: Shift | None
-) -> None:
+def _check_day(session: Session, ctx: Ctx, buyer: dict[str, Any], service_on: date | None, shift: Shift | None) -> None:
     """Refuse a day or shift that cannot be ordered for: by whom, too late, too early, or that the site does not run."""
     today = business_day(ctx.now, buyer["zone"])
     if buyer["is_archived"] or (
@@ -249,9 +248,7 @@ def _line(
     is_given = wish.unit_price is not None
     unit_price = wish.unit_price if is_given else offer["unit_price"]
     if unit_price is None:
-        raise errors.NoPriceInForce(
-            field=f"{field}.product_id", product=offer["name"], service_on=order.service_on
-        )
+        raise errors.NoPriceInForce(field=f"{field}.product_id", product=offer["name"], service_on=order.service_on)
     if not is_given and offer["price_currency"] != offer["currency"]:
         raise errors.ForeignCurrency(field=f"{field}.product_id", product=offer["name"])
     return OrderLine(
