@@ -52,11 +52,15 @@ def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
     from earlybird.billing.api import amounts, invoices, payments
     from earlybird.catalog import api as catalog
+    from earlybird.deliveries.api import deliveries, orders, plans
     from earlybird.reconcile import api as reconcile
     from earlybird.web.admin import pages
     from earlybird.web.reference import pages as reference
 
     return (
+        orders.router,
+        deliveries.router,
+        plans.router,
         catalog.router,
         invoices.router,
         payments.router,
@@ -80,6 +84,7 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
     """Return every job that runs on a schedule."""
     from earlybird.audit import jobs as sealing
     from earlybird.billing import jobs as charging
+    from earlybird.deliveries import jobs as planning
     from earlybird.infra.checkpoints import Checkpoints
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
@@ -87,6 +92,7 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
 
     return (
         sealing.every_minute(lambda: Checkpoints.at(settings)),
+        planning.EVERY_FIVE_MINUTES,
         charging.EVERY_MINUTE,
         charging.NIGHTLY,
         reconcile.NIGHTLY,
