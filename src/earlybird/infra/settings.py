@@ -46,3 +46,9 @@ class Settings(BaseSettings):
 
     message_urls: SecretStr | None = None
     """Where messages go: Apprise URLs, one per channel, separated by spaces (mailto://…, a gateway for SMS)."""
+
+    password_memory_kib: int = 65536
+    """How much memory one password hash (Argon2id) takes; less is only for tests."""
+
+    password_rounds: int = 3
+    """How many rounds one password hash takes."""
