@@ -14,16 +14,31 @@ from sqlalchemy.orm import Session
 from earlybird import wiring
 from earlybird.infra import http
 from earlybird.infra.db import value
+from earlybird.infra.security import Keys
+from earlybird.infra.settings import Settings
 from earlybird.kernel.ctx import Ctx
 from earlybird.web import STATIC
 from earlybird.web.admin import pages
 
 
-def create_app(engine: Engine, clock: Callable[[], datetime] = http.clock) -> Any:
-    """Return the application on a migrated database; `clock` may stand still for rehearsals."""
+def create_app(
+    engine: Engine,
+    clock: Callable[[], datetime] = http.clock,
+    *,
+    keys: Keys | None = None,
+    settings: Settings | None = None,
+) -> Any:
+    """Return the application on a migrated database; `clock` may stand still for rehearsals.
+
+    Without `keys` a random secret is made: its tokens are good in this application alone.
+    """
+    settings = settings or Settings()
     app = FastAPI(title="Earlybird", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.engine = engine
     app.state.clock = clock
+    app.state.keys = keys or Keys.random()
+    app.state.settings = settings
+    app.state.limiter = http.Limiter(settings.requests_per_minute)
     http.install(app, pages.problem)
     app.add_api_route("/api/health", health, methods=["GET"])
     for router in wiring.routers():

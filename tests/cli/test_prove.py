@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, text
 
+from earlybird import schema
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
 from make.month import NOW, month
@@ -85,7 +86,7 @@ def test_db_url_starts_the_database_and_leaves_it_running(tmp_path: Path) -> Non
     try:
         url = subprocess.run(call, capture_output=True, text=True, check=True, env=environment).stdout.strip()
         with psycopg.connect(url) as connection:
-            assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+            assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (schema.head(),)
         psql = [*call[:4], "psql", "--data-dir", str(tmp_path / "d"), "-Atc", "SELECT 6 * 7"]
         assert subprocess.run(psql, capture_output=True, text=True, check=True, env=environment).stdout.strip() == "42"
     finally:

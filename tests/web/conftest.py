@@ -51,7 +51,9 @@ def business(server: Embedded) -> Iterator[Engine]:
 
 @pytest.fixture
 def outside(business: Engine) -> TestClient:
-    return TestClient(create_app(business, lambda: NOW), follow_redirects=False)
+    return TestClient(
+        create_app(business, lambda: NOW), follow_redirects=False, headers={"Sec-Fetch-Site": "same-origin"}
+    )
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
     import uvicorn
 
     from earlybird.infra.http import clock
+    from earlybird.infra.security import Keys
     from earlybird.main import create_app
 
     found = terminal.settings(data_dir)
@@ -44,9 +45,8 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
 
     with terminal.database(data_dir) as engine:
         terminal.console.print(f"Serving on [bold]http://{host}:{port}[/] (Ctrl-C stops)", highlight=False)
-        server = uvicorn.Server(
-            uvicorn.Config(create_app(engine, still), host=host, port=port, log_level="warning", server_header=False)
-        )
+        app = create_app(engine, still, keys=Keys.read(found), settings=found)
+        server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False))
         server.run()
         if not server.started:
             raise SystemExit(terminal.REFUSED)

@@ -9,6 +9,14 @@ class SignInNeeded(Forbidden):
     kind = "nobody"
 
 
+class TokenRefused(SignInNeeded):
+    """That access token is not good here: it has expired, was revoked or was never ours."""
+
+
+class PasswordChangeNeeded(Forbidden):
+    """Change the first password before anything else."""
+
+
 class NotGranted(Forbidden):
     """Your role may not do that."""
 
