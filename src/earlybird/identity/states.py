@@ -26,6 +26,34 @@ class SessionKind(StrEnum):
     script = "script"
 
 
+class Method(StrEnum):
+    """How somebody proved who they are when a session was opened."""
+
+    password = "password"
+    code = "code"
+    link = "link"
+    oidc = "oidc"
+    script = "script"
+
+
+class Purpose(StrEnum):
+    """What a one-time link or code is good for."""
+
+    sign_in = "sign_in"
+    invitation = "invitation"
+    reset = "reset"
+
+
+class ThrottleKind(StrEnum):
+    """Whose tries are counted: a login's from known places, from one strange place, from all strange ones, …"""
+
+    known = "known"
+    place = "place"
+    account = "account"
+    address = "address"
+    sending = "sending"
+
+
 class UserState(StrEnum):
     """Where a login stands; `uninvited` has never been sent a message."""
 
