@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from earlybird.cli import bill, charge, confirm, database, demo, importing, init, pay, plan, reconcile, serve, steps
+from earlybird.cli import (
+    bill,
+    charge,
+    confirm,
+    database,
+    demo,
+    importing,
+    init,
+    messages,
+    pay,
+    plan,
+    reconcile,
+    serve,
+    steps,
+)
 from earlybird.cli.terminal import failures_shown
 
 app = typer.Typer(
@@ -31,6 +45,7 @@ app.command()(charge.charge)
 app.add_typer(bill.app, name="bill")
 app.command()(pay.pay)
 app.command()(reconcile.reconcile)
+app.add_typer(messages.app, name="messages")
 
 
 def main() -> None:

@@ -63,7 +63,7 @@ def worker(data_dir: DataDir = None) -> None:
 
     with terminal.database(data_dir) as engine:
         terminal.console.print("Working (Ctrl-C stops)")
-        background.serve(engine)
+        background.serve(engine, terminal.settings(data_dir))
 
 
 def up(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:

@@ -52,3 +52,4 @@ class Settings(BaseSettings):
 
     password_rounds: int = 3
     """How many rounds one password hash takes."""
+    """Where messages go: Apprise URLs separated by spaces, one for e-mail and one for SMS, {to} for the address."""

@@ -70,6 +70,33 @@ def upgrade() -> None:
     op.create_index(op.f('api_keys_created_by_id_idx'), 'api_keys', ['created_by_id'], unique=False)
     op.create_index(op.f('api_keys_customer_id_idx'), 'api_keys', ['customer_id'], unique=False)
     op.create_index(op.f('api_keys_site_id_idx'), 'api_keys', ['site_id'], unique=False)
+    op.create_table('messages',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('channel', sa.Text(), nullable=False),
+    sa.Column('address', sa.Text(), nullable=False),
+    sa.Column('language', sa.Text(), nullable=False),
+    sa.Column('user_id', sa.Uuid(), nullable=True),
+    sa.Column('customer_id', sa.Uuid(), nullable=True),
+    sa.Column('subject', sa.Text(), nullable=False),
+    sa.Column('body', sa.LargeBinary(), nullable=True),
+    sa.Column('state', sa.Text(), server_default='queued', nullable=False),
+    sa.Column('state_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('queued_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('expires_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('next_try_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('tries', sa.SmallInteger(), server_default='0', nullable=False),
+    sa.Column('last_error', sa.Text(), nullable=True),
+    sa.CheckConstraint("channel IN ('email', 'sms')", name=op.f('messages_channel_check')),
+    sa.CheckConstraint("kind IN ('one_time_code', 'invitation', 'sign_in_link', 'password_reset', 'password_changed')", name=op.f('messages_kind_check')),
+    sa.CheckConstraint("state IN ('queued', 'sent', 'failed', 'suppressed')", name=op.f('messages_state_check')),
+    sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], name=op.f('messages_customer_id_fkey')),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('messages_user_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('messages_pkey'))
+    )
+    op.create_index(op.f('messages_customer_id_idx'), 'messages', ['customer_id'], unique=False)
+    op.create_index(op.f('messages_user_id_idx'), 'messages', ['user_id'], unique=False)
+    op.create_index('messages_waiting_idx', 'messages', ['next_try_at'], unique=False, postgresql_where="state = 'queued'")
     op.add_column('sessions', sa.Column('kind', sa.Text(), server_default='browser', nullable=False))
     op.add_column('sessions', sa.Column('revoked_reason', sa.Text(), nullable=True))
     execute_script(GUARDS)
@@ -79,6 +106,10 @@ def downgrade() -> None:
     execute_script(UNGUARD)
     op.drop_column('sessions', 'revoked_reason')
     op.drop_column('sessions', 'kind')
+    op.drop_index('messages_waiting_idx', table_name='messages', postgresql_where="state = 'queued'")
+    op.drop_index(op.f('messages_user_id_idx'), table_name='messages')
+    op.drop_index(op.f('messages_customer_id_idx'), table_name='messages')
+    op.drop_table('messages')
     op.drop_index(op.f('api_keys_site_id_idx'), table_name='api_keys')
     op.drop_index(op.f('api_keys_customer_id_idx'), table_name='api_keys')
     op.drop_index(op.f('api_keys_created_by_id_idx'), table_name='api_keys')
