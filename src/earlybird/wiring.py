@@ -50,10 +50,11 @@ TABLES = (
 
 def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
+    from earlybird.identity import api as identity
     from earlybird.reconcile import api as reconcile
-    from earlybird.web.admin import pages
+    from earlybird.web.admin import pages, signing_in
 
-    return (reconcile.router, pages.router)
+    return (identity.router, identity.legacy, reconcile.router, signing_in.router, pages.router)
 
 
 def messages(settings: Settings) -> Messages:
@@ -68,6 +69,7 @@ def messages(settings: Settings) -> Messages:
 def periodic(settings: Settings) -> tuple[Periodic, ...]:
     """Return every job that runs on a schedule."""
     from earlybird.billing import jobs as charging
+    from earlybird.identity import jobs as identity
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
     from earlybird.reconcile import jobs as reconcile
@@ -77,6 +79,8 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
         charging.NIGHTLY,
         reconcile.NIGHTLY,
         idempotency.HOURLY,
+        identity.EVERY_MINUTE,
+        identity.NIGHTLY,
         notifications.sweep(Keys.read(settings), messages(settings)),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from earlybird.identity import service as identity
+from earlybird.identity.service import links
 from earlybird.infra import db
 from earlybird.kernel.ctx import Actor, Ctx
 from make.month import NOW
@@ -16,4 +16,4 @@ def link(engine: Engine, email: str = "asha@example.com") -> str:
     """Return the token of a fresh one-time sign-in link."""
     with db.transaction(engine) as session:
         user = db.value(session, "SELECT id FROM users WHERE email = :email", {"email": email})
-        return identity.issue_link(session, CTX, user)
+        return links.issue(session, CTX, user)

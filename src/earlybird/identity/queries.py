@@ -43,8 +43,8 @@ WHERE k.key_hash = :key AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.
 def find_by_cookie(session: Session, cookie: str, action: str, now: datetime) -> dict[str, Any] | None:
     """Return who is behind a browser's living session, with the roles they hold now, or None.
 
-    Keys: id, name, customer_id, must_change_password, must_add_factor, session_id, kind, roles (role, site_id, customer_id, and the
-    scope in which that role may do `action`, null where it may not).
+    Keys: id, name, customer_id, must_change_password, must_add_factor, session_id, kind, roles (role, site_id,
+    customer_id, and the scope in which that role may do `action`, null where it may not).
     """
     return _one(session, BY_COOKIE, {"cookie": fingerprint(cookie), "action": action, "now": now})
 
@@ -94,8 +94,11 @@ def region(session: Session) -> str:
 
 
 def full_number(session: Session, phone: str) -> str:
-    """Return a phone number in full, as +919876543210."""
-    return rules.number(phone, region(session))
+    """Return a phone number in full, as +919876543210; what is no number is returned as it is: nobody has it."""
+    try:
+        return rules.number(phone, region(session))
+    except BadPhone:
+        return phone.strip()
 
 
 def people_by_phone(session: Session, number: str) -> list[dict[str, Any]]:
@@ -124,16 +127,6 @@ def code_is_open(session: Session, number: str, now: datetime) -> bool:
         "SELECT EXISTS (SELECT FROM one_time_codes WHERE phone = :phone AND used_at IS NULL AND expires_at > :now "
         "AND tries < :tries)",
         {"phone": number, "now": now, "tries": rules.CODE_TRIES},
-    )
-    return bool(found)
-
-
-def link_is_open(session: Session, token: str, now: datetime) -> bool:
-    """Return whether a link has neither been used nor expired."""
-    found = value(
-        session,
-        "SELECT EXISTS (SELECT FROM sign_in_links WHERE token_hash = :token AND used_at IS NULL AND expires_at > :now)",
-        {"token": fingerprint(token), "now": now},
     )
     return bool(found)
 
@@ -187,6 +180,10 @@ def who_is(session: Session, user: str) -> UUID:
     return found
 
 
+RANKS = ["admin", "support", "warehouse", "merchant", "driver", "marketing", "supplier", "customer"]
+"""Which of several roles a token names."""
+
+
 def claims(session: Session, user_id: UUID, now: datetime) -> dict[str, Any] | None:
     """Return what the answer to a sign-in says of a user: id, name, email, role, roles, customer_id.
 
@@ -196,13 +193,12 @@ def claims(session: Session, user_id: UUID, now: datetime) -> dict[str, Any] | N
         session,
         """
         SELECT u.id, u.name, u.email, u.customer_id, u.must_change_password,
-               (array_agg(m.role ORDER BY array_position(ARRAY['admin', 'support', 'warehouse', 'merchant', 'driver',
-                                                               'marketing', 'supplier', 'customer'], m.role)))[1] AS role,
+               (array_agg(m.role ORDER BY array_position(CAST(:ranks AS text[]), m.role)))[1] AS role,
                array_agg(DISTINCT m.role) AS roles
         FROM users u JOIN memberships m ON m.user_id = u.id AND (m.ended_at IS NULL OR m.ended_at > :now)
         WHERE u.id = :id AND u.state <> 'disabled' AND u.archived_at IS NULL GROUP BY u.id
         """,
-        {"id": user_id, "now": now},
+        {"id": user_id, "now": now, "ranks": RANKS},
     )
 
 

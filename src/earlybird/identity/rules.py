@@ -74,9 +74,9 @@ EVERYBODY = dict.fromkeys(Role, Scope.all)
 GRANTS: tuple[tuple[str, dict[Role, Scope]], ...] = (
     ("me.read", dict.fromkeys(Role, OWN)),
     ("me.change", dict.fromkeys(Role, OWN)),
-    ("password.change", dict.fromkeys(Role, OWN)),
-    ("second_factor.change", dict.fromkeys(Role, OWN)),
-    ("sessions.end", dict.fromkeys(Role, OWN)),
+    ("me.renew", dict.fromkeys(Role, OWN)),
+    ("me.secure", dict.fromkeys(Role, OWN)),
+    ("me.leave", dict.fromkeys(Role, OWN)),
     ("reconcile.read", {R.admin: ALL}),
     ("reconcile.run", {R.admin: ALL}),
     ("findings.accept", {R.admin: ALL}),
@@ -128,10 +128,10 @@ GRANTS: tuple[tuple[str, dict[Role, Scope]], ...] = (
 )
 """The table: action → role → scope. What is not written here is refused. The catalogue of products is public."""
 
-UNREPENTANT = frozenset({"password.change", "sessions.end"})
+UNREPENTANT = frozenset({"me.renew", "me.leave"})
 """What a session that must first change its password may do."""
 
-UNPROVEN = UNREPENTANT | {"second_factor.change"}
+UNPROVEN = UNREPENTANT | {"me.secure"}
 """What the session of an admin may do who must first set up a second factor."""
 
 

@@ -29,7 +29,7 @@ class SessionKind(StrEnum):
 class Method(StrEnum):
     """How somebody proved who they are when a session was opened."""
 
-    password = "password"
+    password = "password"  # noqa: S105  # a word, not a secret
     code = "code"
     link = "link"
     oidc = "oidc"
@@ -45,7 +45,7 @@ class Purpose(StrEnum):
 
 
 class ThrottleKind(StrEnum):
-    """Whose tries are counted: a login's from known places, from one strange place, from all strange ones, …"""
+    """What is counted: a login's tries from a known, one strange, all strange places; an address; messages."""
 
     known = "known"
     place = "place"

@@ -45,11 +45,10 @@ class Settings(BaseSettings):
     """The password new logins get instead of an invitation; it must be changed at the first sign-in."""
 
     message_urls: SecretStr | None = None
-    """Where messages go: Apprise URLs, one per channel, separated by spaces (mailto://…, a gateway for SMS)."""
+    """Where messages go: Apprise URLs separated by spaces, one for e-mail and one for SMS, {to} for the address."""
 
     password_memory_kib: int = 65536
     """How much memory one password hash (Argon2id) takes; less is only for tests."""
 
     password_rounds: int = 3
     """How many rounds one password hash takes."""
-    """Where messages go: Apprise URLs separated by spaces, one for e-mail and one for SMS, {to} for the address."""

@@ -10,9 +10,9 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from earlybird.identity import queries, rules
-from earlybird.identity.errors import ChooseLogin, CodeWrong
+from earlybird.identity.errors import ChooseLogin, CodeWrong, SecondFactorNeeded, SecondFactorWrong, SignInNeeded
 from earlybird.identity.models import OneTimeCode, User
-from earlybird.identity.service import throttle
+from earlybird.identity.service import second_factors, throttle
 from earlybird.identity.states import Purpose
 from earlybird.infra.db import rows, run
 from earlybird.infra.security import Keys
@@ -64,10 +64,19 @@ def request(session: Session, ctx: Ctx, keys: Keys, phone: str, *, purpose: Purp
 
 
 def spend(
-    session: Session, ctx: Ctx, keys: Keys, phone: str, code: str, *, purpose: Purpose, user_id: UUID | None = None
-) -> User | CodeWrong:
+    session: Session,
+    ctx: Ctx,
+    keys: Keys,
+    phone: str,
+    code: str,
+    *,
+    purpose: Purpose,
+    user_id: UUID | None = None,
+    otp: str | None = None,
+) -> User | SignInNeeded:
     """Spend a code and return its user, locked. A wrong one is returned as the failure the door commits: it counts.
 
+    To sign in, the second factor is asked for where there is one; a wrong one counts as a wrong code.
     `ChooseLogin` lists the logins that share the phone; the code stays good for the one that is chosen.
     """
     number = queries.full_number(session, phone)
@@ -87,6 +96,11 @@ def spend(
         raise ChooseLogin(field="user_id", logins=[{"id": str(p["id"]), "name": p["name"]} for p in people])
     if not chosen:
         return CodeWrong()
+    if purpose == Purpose.sign_in:
+        try:
+            second_factors.ask(session, ctx, keys, chosen[0], otp)
+        except (SecondFactorNeeded, SecondFactorWrong) as failure:
+            return failure
     run(session, "UPDATE one_time_codes SET used_at = :now WHERE id = :id", {"now": ctx.now, "id": tried[0]["id"]})
     throttle.forgive(session, ctx, throttle.sending(ctx, keys, number))
     user = session.get(User, chosen[0], with_for_update=True)

@@ -80,6 +80,12 @@ def confirm(session: Session, ctx: Ctx, keys: Keys, user_id: UUID, code: str) ->
     return codes
 
 
+def is_on(session: Session, user_id: UUID) -> bool:
+    """Return whether a user's second factor is asked for."""
+    found = session.get(SecondFactor, user_id)
+    return found is not None and found.confirmed_at is not None
+
+
 def ask(session: Session, ctx: Ctx, keys: Keys, user_id: UUID, code: str | None) -> None:
     """Hold a sign-in to the second factor where there is one: a code of now, unused, or a recovery code, once."""
     found = session.get(SecondFactor, user_id, with_for_update=True)
@@ -129,5 +135,7 @@ def _step(keys: Keys, sealed: bytes, ctx: Ctx, code: str) -> int | None:
     """Return the step of time that a code belongs to, None for none near now."""
     totp = pyotp.TOTP(keys.open(PURPOSE, bytes(sealed)).decode())
     now = int(ctx.now.timestamp()) // STEP_SECONDS
-    found = [now + drift for drift in DRIFT if hmac.compare_digest(totp.generate_otp(now + drift).encode(), code.encode())]
+    found = [
+        now + drift for drift in DRIFT if hmac.compare_digest(totp.generate_otp(now + drift).encode(), code.encode())
+    ]
     return max(found, default=None)

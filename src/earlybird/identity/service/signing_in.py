@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
-from earlybird.identity import passwords, queries
-from earlybird.identity.errors import PasswordResetNeeded, WrongCredentials
+from earlybird.identity import passwords, queries, rules
+from earlybird.identity.errors import NotByThis, PasswordResetNeeded, WrongCredentials
 from earlybird.identity.models import User
 from earlybird.identity.service import second_factors, throttle
-from earlybird.identity.states import UserState
+from earlybird.identity.states import Method, UserState
 from earlybird.infra.hashing import Verdict
 from earlybird.infra.security import Keys
 from earlybird.kernel.ctx import Ctx
@@ -28,7 +29,13 @@ class Attempt:
 
 
 def begin(
-    session: Session, ctx: Ctx, keys: Keys, *, email: str | None = None, phone: str | None = None, mark: str | None = None
+    session: Session,
+    ctx: Ctx,
+    keys: Keys,
+    *,
+    email: str | None = None,
+    phone: str | None = None,
+    mark: str | None = None,
 ) -> Attempt:
     """Count a try on a login named by e-mail or phone; unknown ones and phones of several are tries on nobody."""
     if email is not None:
@@ -43,20 +50,45 @@ def begin(
     return Attempt(user_id, found["password_hash"] if found else None, counted)
 
 
-def begin_again(session: Session, ctx: Ctx, keys: Keys, user_id: UUID, *, mark: str | None = None) -> Attempt:
-    """Count a try of somebody who is signed in and proves it again with their password."""
-    user = session.get(User, user_id)
-    if user is None:
-        raise WrongCredentials
-    counted = throttle.counters(session, ctx, keys, str(user_id), user_id, mark)
+def must_prove(session: Session, ctx: Ctx) -> str | None:
+    """Return the kept hash of the password that who is signed in proves themselves with; None where none is asked.
+
+    None is asked of who has no password, and of who came in by link or code a quarter of an hour ago at most.
+    """
+    user_id = ctx.actor.id
+    facts = queries.password_facts(session, user_id, ctx.actor.session_id) if user_id else None
+    if facts is None or facts["method"] == Method.script:
+        raise NotByThis
+    is_recent = facts["created_at"] > ctx.now - timedelta(minutes=rules.RECENT_MINUTES)
+    found: str | None = facts["password_hash"]
+    return None if is_recent and facts["method"] != Method.password else found
+
+
+def begin_again(session: Session, ctx: Ctx, keys: Keys, *, mark: str | None = None) -> Attempt | None:
+    """Count a try of who is signed in and proves it again; None where no proof is asked."""
+    kept = must_prove(session, ctx)
+    if kept is None:
+        return None
+    counted = throttle.counters(session, ctx, keys, str(ctx.actor.id), ctx.actor.id, mark)
     throttle.count(session, ctx, counted)
-    return Attempt(user_id, user.password_hash, counted)
+    return Attempt(ctx.actor.id, kept, counted)
 
 
 def finish(
-    session: Session, ctx: Ctx, keys: Keys, attempt: Attempt, *, word: str, verdict: Verdict, first: str | None
+    session: Session,
+    ctx: Ctx,
+    keys: Keys,
+    attempt: Attempt,
+    *,
+    word: str,
+    verdict: Verdict,
+    first: str | None,
+    otp: str | None = None,
+    is_inside: bool = False,
 ) -> User:
-    """Return the user, locked, whose password fitted; keep the better hash of an old one.
+    """Return the user, locked, whose password (and second factor) fitted; keep the better hash of an old one.
+
+    Who `is_inside` already, and only proves it again, gave the second factor when coming in.
 
     A password that everybody was given opens nothing, unless it is the configured first one: then it must be
     changed. What is refused here stays counted.
@@ -77,10 +109,7 @@ def finish(
         audit.record(session, ctx, "identity.strengthen_hash", "user", user.id)
     if is_first:
         user.must_change_password = True
-    return user
-
-
-def admit(session: Session, ctx: Ctx, keys: Keys, attempt: Attempt, user: User, *, otp: str | None) -> None:
-    """Ask for the second factor where there is one, and take the count of this try back."""
-    second_factors.ask(session, ctx, keys, user.id, otp)
+    if not is_inside:
+        second_factors.ask(session, ctx, keys, user.id, otp)
     throttle.forgive(session, ctx, attempt.counted)
+    return user

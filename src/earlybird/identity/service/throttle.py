@@ -53,7 +53,9 @@ def known_by(session: Session, ctx: Ctx, keys: Keys, user_id: UUID | None, mark:
     return place if place in places else None
 
 
-def counters(session: Session, ctx: Ctx, keys: Keys, name: str, user_id: UUID | None, mark: str | None) -> list[Counter]:
+def counters(
+    session: Session, ctx: Ctx, keys: Keys, name: str, user_id: UUID | None, mark: str | None
+) -> list[Counter]:
     """Return what to count for a try on a login, known or not; `name` is what was given for it."""
     who = str(user_id or name)
     known = known_by(session, ctx, keys, user_id, mark)
@@ -89,8 +91,9 @@ def count(session: Session, ctx: Ctx, wanted: list[Counter]) -> None:
     kinds = {counter.key: counter.kind for counter in wanted}
     run(
         session,
-        "INSERT INTO sign_in_throttles (key, kind, since_at, last_at) SELECT k, d, :now, :now FROM unnest(CAST(:keys AS text[]), "
-        "CAST(:kinds AS text[])) AS w (k, d) ORDER BY k ON CONFLICT (key) DO NOTHING",
+        "INSERT INTO sign_in_throttles (key, kind, since_at, last_at) SELECT k, d, :now, :now "
+        "FROM unnest(CAST(:keys AS text[]), CAST(:kinds AS text[])) AS w (k, d) ORDER BY k "
+        "ON CONFLICT (key) DO NOTHING",
         {"keys": keys_, "kinds": [str(kinds[key]) for key in keys_], "now": ctx.now},
     )
     found = rows(
@@ -147,7 +150,7 @@ def report_storm(session: Session, ctx: Ctx) -> bool:
         ctx,
         CHECK,
         "sign-ins",
-        f"{found['refused']} sign-ins were refused lately, for {found['logins']} logins from {found['places']} addresses.",
+        f"{found['refused']} sign-ins were refused lately: {found['logins']} logins, {found['places']} addresses.",
         severity=Severity.warning,
         facts=found,
     )
