@@ -70,7 +70,7 @@ async def check(request: Request, password: str, *, email: str | None = None, ph
     mark = request.cookies.get(DEVICE_COOKIE)
 
     def begin(session: Session, ctx: Ctx) -> signing_in.Attempt:
-        return signing_in.begin(session, ctx, keys_of(request), email=name, phone=phone, mark=mark)
+        return signing_in.approach(session, ctx, keys_of(request), email=name, phone=phone, mark=mark)
 
     with_attempt = await run_in_threadpool(_within, request, begin)
     return await _compare(request, with_attempt, password)
@@ -82,7 +82,7 @@ async def choose(request: Request, password: str, *, current: str | None) -> Cho
     mark = request.cookies.get(DEVICE_COOKIE)
 
     def begin(session: Session, ctx: Ctx) -> signing_in.Attempt | None:
-        return signing_in.begin_again(session, lock.admit(session, ctx), keys_of(request), mark=mark)
+        return signing_in.prove_again(session, lock.admit(session, ctx), keys_of(request), mark=mark)
 
     attempt = await run_in_threadpool(_within, request, begin)
     proof = await _compare(request, attempt, current or "") if attempt is not None else None

@@ -28,7 +28,7 @@ class Attempt:
     counted: list[throttle.Counter]
 
 
-def begin(
+def approach(
     session: Session,
     ctx: Ctx,
     keys: Keys,
@@ -64,7 +64,7 @@ def must_prove(session: Session, ctx: Ctx) -> str | None:
     return None if is_recent and facts["method"] != Method.password else found
 
 
-def begin_again(session: Session, ctx: Ctx, keys: Keys, *, mark: str | None = None) -> Attempt | None:
+def prove_again(session: Session, ctx: Ctx, keys: Keys, *, mark: str | None = None) -> Attempt | None:
     """Count a try of who is signed in and proves it again; None where no proof is asked."""
     kept = must_prove(session, ctx)
     if kept is None:
