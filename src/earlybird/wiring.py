@@ -53,8 +53,16 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.identity import api as identity
     from earlybird.reconcile import api as reconcile
     from earlybird.web.admin import pages, signing_in
+    from earlybird.web.reference import pages as reference
 
-    return (identity.router, identity.legacy, reconcile.router, signing_in.router, pages.router)
+    return (
+        identity.router,
+        identity.legacy,
+        reconcile.router,
+        signing_in.router,
+        pages.router,
+        reference.router,
+    )
 
 
 def messages(settings: Settings) -> Messages:

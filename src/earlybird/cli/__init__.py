@@ -13,6 +13,7 @@ from earlybird.cli import (
     importing,
     init,
     messages,
+    openapi,
     pay,
     plan,
     reconcile,
@@ -35,6 +36,7 @@ app.command()(init.init)
 app.command()(serve.up)
 app.command()(serve.serve)
 app.command()(serve.worker)
+app.command()(openapi.openapi)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
 app.add_typer(steps.app, name="steps")

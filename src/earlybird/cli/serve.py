@@ -33,10 +33,12 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
     """
     import uvicorn
 
+    from earlybird.infra import log
     from earlybird.infra.http import clock
     from earlybird.infra.security import Keys
     from earlybird.main import create_app
 
+    log.configure()
     found = terminal.settings(data_dir)
     host, port = host or found.host, found.port if port is None else port
 
@@ -60,7 +62,9 @@ def worker(data_dir: DataDir = None) -> None:
     Example: earlybird worker
     """
     from earlybird import worker as background
+    from earlybird.infra import log
 
+    log.configure()
     with terminal.database(data_dir) as engine:
         terminal.console.print("Working (Ctrl-C stops)")
         background.serve(engine, terminal.settings(data_dir))
