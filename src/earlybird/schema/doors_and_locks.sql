@@ -98,3 +98,8 @@ END $$;
 COMMENT ON FUNCTION grant_to_application() IS
     'Give the role earlybird_app its rights on every table that is there; call it again after a table was added.';
 SELECT grant_to_application();
+ALTER TABLE sign_in_links ADD CONSTRAINT sign_in_links_purpose_check
+    CHECK (purpose IN ('sign_in', 'invitation', 'reset'));
+ALTER TABLE sessions ADD CONSTRAINT sessions_method_check
+    CHECK (method IN ('password', 'code', 'link', 'oidc', 'script'));
+ALTER TABLE sessions ADD CONSTRAINT sessions_kind_check CHECK (kind IN ('browser', 'app', 'script'));
