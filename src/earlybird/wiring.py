@@ -47,10 +47,10 @@ TABLES = (
 def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
     from earlybird.reconcile import api as reconcile
-    from earlybird.web.admin import pages
+    from earlybird.web.admin import audit_api, pages
     from earlybird.web.reference import pages as reference
 
-    return (reconcile.router, pages.router, reference.router)
+    return (reconcile.router, audit_api.router, pages.router, reference.router)
 
 
 def periodic(settings: Settings) -> tuple[Periodic, ...]:
