@@ -55,7 +55,7 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.deliveries.api import deliveries, orders, plans
     from earlybird.identity import api as identity
     from earlybird.reconcile import api as reconcile
-    from earlybird.web.admin import pages, signing_in
+    from earlybird.web.admin import audit_api, pages, signing_in
     from earlybird.web.reference import pages as reference
 
     return (
@@ -69,6 +69,7 @@ def routers() -> tuple[APIRouter, ...]:
         reconcile.router,
         identity.router,
         identity.legacy,
+        audit_api.router,
         signing_in.router,
         pages.router,
         reference.router,
