@@ -19,6 +19,7 @@ from earlybird.notifications import models as notifications
 from earlybird.orders import models as orders
 from earlybird.subscriptions import models as subscriptions
 from earlybird.territory import models as territory
+from earlybird.webhooks import models as webhooks
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -42,6 +43,7 @@ TABLES = (
     deliveries,
     fulfilment,
     billing,
+    webhooks,
     importers,
     migrations,
 )
@@ -69,9 +71,11 @@ def messages(settings: Settings) -> Messages:
 def periodic(settings: Settings) -> tuple[Periodic, ...]:
     """Return every job that runs on a schedule."""
     from earlybird.billing import jobs as charging
+    from earlybird.infra.outward import Outward
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
     from earlybird.reconcile import jobs as reconcile
+    from earlybird.webhooks import jobs as webhooks
 
     return (
         charging.EVERY_MINUTE,
@@ -79,12 +83,19 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
         reconcile.NIGHTLY,
         idempotency.HOURLY,
         notifications.sweep(Keys.read(settings), messages(settings)),
+        webhooks.sweep(Keys.read(settings), Outward(private=settings.webhooks_private)),
+        webhooks.NIGHTLY,
     )
 
 
 def on_demand(settings: Settings) -> tuple[OnDemand, ...]:
     """Return every job that a commit asks for."""
+    from earlybird.infra.outward import Outward
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
+    from earlybird.webhooks import jobs as webhooks
 
-    return (notifications.on_demand(Keys.read(settings), messages(settings)),)
+    return (
+        notifications.on_demand(Keys.read(settings), messages(settings)),
+        webhooks.on_demand(Keys.read(settings), Outward(private=settings.webhooks_private)),
+    )

@@ -46,3 +46,6 @@ class Settings(BaseSettings):
 
     message_urls: SecretStr | None = None
     """Where messages go: Apprise URLs separated by spaces, one for e-mail and one for SMS, {to} for the address."""
+
+    webhooks_private: bool = False
+    """Whether webhook endpoints may be http and in the own network; only for tests and closed networks."""
