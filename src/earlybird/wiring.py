@@ -55,8 +55,9 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.reconcile import api as reconcile
     from earlybird.web.admin import pages
     from earlybird.web.reference import pages as reference
+    from earlybird.webhooks import api as webhooks
 
-    return (reconcile.router, pages.router, reference.router)
+    return (reconcile.router, pages.router, reference.router, webhooks.router)
 
 
 def messages(settings: Settings) -> Messages:

@@ -19,6 +19,7 @@ from earlybird.cli import (
     reconcile,
     serve,
     steps,
+    webhooks,
 )
 from earlybird.cli.terminal import failures_shown
 
@@ -48,6 +49,7 @@ app.add_typer(bill.app, name="bill")
 app.command()(pay.pay)
 app.command()(reconcile.reconcile)
 app.add_typer(messages.app, name="messages")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def main() -> None:
