@@ -20,6 +20,7 @@ from earlybird.cli import (
     reconcile,
     serve,
     steps,
+    webhooks,
 )
 from earlybird.cli.terminal import failures_shown
 
@@ -50,6 +51,7 @@ app.command()(pay.pay)
 app.command()(reconcile.reconcile)
 app.add_typer(audit.app, name="audit")
 app.add_typer(messages.app, name="messages")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def main() -> None:
