@@ -26,6 +26,9 @@ EXPECTED = list(csv.DictReader((Path(__file__).parent / "expected.csv").read_tex
 CELLS = {"all", "own", "round", "area", "shop", "warehouse", "no"}
 LOOKS = {"GET", "HEAD"}
 SCOPED = CELLS - {"all", "no"}
+NARROW = {"/api/proof", "/api/reconcile/findings", "/api/reconcile/findings/{finding_id}"}
+"""What the key that may only read the proof opens."""
+
 SELF = ("/api/auth/", "/auth/")
 """Paths about oneself: there is nobody else's to name."""
 
