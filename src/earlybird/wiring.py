@@ -47,11 +47,12 @@ def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
     from earlybird.catalog import api as catalog
     from earlybird.reconcile import api as reconcile
+    from earlybird.subscriptions import api as subscriptions
     from earlybird.territory import api as territory
     from earlybird.web.admin import pages
     from earlybird.web.reference import pages as reference
 
-    return (catalog.router, territory.router, reconcile.router, pages.router, reference.router)
+    return (catalog.router, territory.router, subscriptions.router, reconcile.router, pages.router, reference.router)
 
 
 def periodic() -> tuple[Periodic, ...]:

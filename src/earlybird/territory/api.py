@@ -131,6 +131,7 @@ def restore_site(session: Session, ctx: Ctx, *, site_id: UUID) -> SiteOut:
 @door(allow("sites.read"))
 def shifts(session: Session, _ctx: Ctx, *, site_id: UUID) -> list[ShiftOut]:
     """List when the shifts of a site run and until when their orders may change."""
+    queries.site(session, site_id)
     return [ShiftOut.model_validate(row) for row in queries.shifts(session, site_id)]
 
 
@@ -139,7 +140,7 @@ def shifts(session: Session, _ctx: Ctx, *, site_id: UUID) -> list[ShiftOut]:
 def set_shift(session: Session, ctx: Ctx, *, site_id: UUID, shift: Shift, body: ShiftIn) -> ShiftOut:
     """Say when a shift runs and until when its orders may change, from now on."""
     service.set_shift(session, ctx, site_id, shift=shift, **body.sent())
-    return ShiftOut.model_validate(queries.shift(session, site_id, shift))
+    return ShiftOut(shift=shift, **body.model_dump())
 
 
 @router.get("/sites/{site_id}/closures")

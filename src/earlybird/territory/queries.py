@@ -161,8 +161,7 @@ def site_for_update(session: Session, site_id: UUID) -> Site:
 
 
 def shifts(session: Session, site_id: UUID) -> list[dict[str, Any]]:
-    """List the shifts of a site in use: shift, starts, ends, cutoff, cutoff_days_before."""
-    site(session, site_id)
+    """List the shifts of a site: shift, starts, ends, cutoff, cutoff_days_before."""
     return rows(
         session,
         "SELECT shift, starts, ends, cutoff, cutoff_days_before FROM shifts WHERE site_id = :site_id ORDER BY starts",
@@ -170,17 +169,8 @@ def shifts(session: Session, site_id: UUID) -> list[dict[str, Any]]:
     )
 
 
-def shift(session: Session, site_id: UUID, shift: Shift) -> dict[str, Any]:
-    """Return the plan of one shift of a site in use."""
-    found = [row for row in shifts(session, site_id) if row["shift"] == shift]
-    if not found:
-        raise NoSuchSite(field="shift", site_id=site_id)
-    return found[0]
-
-
 def closures(session: Session, site_id: UUID, *, first: date, last: date) -> list[dict[str, Any]]:
-    """List the days between two dates, both included, on which a site in use does not deliver."""
-    site(session, site_id)
+    """List the days between two dates, both included, on which a site does not deliver."""
     return rows(
         session,
         "SELECT closed_on, reason FROM closures WHERE site_id = :site_id AND closed_on BETWEEN :first AND :last "

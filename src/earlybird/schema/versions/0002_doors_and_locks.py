@@ -70,15 +70,21 @@ def upgrade() -> None:
     op.create_index(op.f('api_keys_created_by_id_idx'), 'api_keys', ['created_by_id'], unique=False)
     op.create_index(op.f('api_keys_customer_id_idx'), 'api_keys', ['customer_id'], unique=False)
     op.create_index(op.f('api_keys_site_id_idx'), 'api_keys', ['site_id'], unique=False)
+    op.drop_index(op.f('products_business_id_idx'), table_name='products')
+    op.create_index(op.f('products_business_id_name_idx'), 'products', ['business_id', 'name'], unique=False)
     op.add_column('sessions', sa.Column('kind', sa.Text(), server_default='browser', nullable=False))
     op.add_column('sessions', sa.Column('revoked_reason', sa.Text(), nullable=True))
+    op.create_index(op.f('subscriptions_state_id_idx'), 'subscriptions', ['state', 'id'], unique=False)
     execute_script(GUARDS)
 
 
 def downgrade() -> None:
     execute_script(UNGUARD)
+    op.drop_index(op.f('subscriptions_state_id_idx'), table_name='subscriptions')
     op.drop_column('sessions', 'revoked_reason')
     op.drop_column('sessions', 'kind')
+    op.drop_index(op.f('products_business_id_name_idx'), table_name='products')
+    op.create_index(op.f('products_business_id_idx'), 'products', ['business_id'], unique=False)
     op.drop_index(op.f('api_keys_site_id_idx'), table_name='api_keys')
     op.drop_index(op.f('api_keys_customer_id_idx'), table_name='api_keys')
     op.drop_index(op.f('api_keys_created_by_id_idx'), table_name='api_keys')
