@@ -57,6 +57,8 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.deliveries.api import deliveries, orders, plans
     from earlybird.identity import api as identity
     from earlybird.reconcile import api as reconcile
+    from earlybird.subscriptions import api as subscriptions
+    from earlybird.territory import api as territory
     from earlybird.web.admin import audit_api, pages, signing_in
     from earlybird.web.reference import pages as reference
     from earlybird.webhooks import api as webhooks
@@ -66,6 +68,8 @@ def routers() -> tuple[APIRouter, ...]:
         deliveries.router,
         plans.router,
         catalog.router,
+        territory.router,
+        subscriptions.router,
         invoices.router,
         payments.router,
         amounts.router,
