@@ -53,11 +53,14 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.identity import api as identity
     from earlybird.reconcile import api as reconcile
     from earlybird.web.admin import pages, signing_in
+    from earlybird.web.portal import api as portal
     from earlybird.web.reference import pages as reference
 
     return (
         identity.router,
         identity.legacy,
+        portal.router,
+        portal.legacy,
         reconcile.router,
         signing_in.router,
         pages.router,
