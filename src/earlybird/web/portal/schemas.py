@@ -58,6 +58,6 @@ class MeOut(UserOut):
     """Who asks; for a customer also their profile, next and last deliveries and balance."""
 
     customer: ProfileOut | None = None
-    next_deliveries: list[StopOut] = []
-    last_deliveries: list[StopOut] = []
+    next_deliveries: list[StopOut] = Field(default_factory=list)
+    last_deliveries: list[StopOut] = Field(default_factory=list)
     balance: BalanceOut | None = None
