@@ -50,18 +50,29 @@ TABLES = (
 
 def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
+    from earlybird.billing.api import amounts, invoices, payments
+    from earlybird.catalog import api as catalog
+    from earlybird.deliveries.api import deliveries, orders, plans
     from earlybird.identity import api as identity
     from earlybird.reconcile import api as reconcile
-    from earlybird.web.admin import pages, signing_in
+    from earlybird.web.admin import audit_api, pages, signing_in
     from earlybird.web.portal import api as portal
     from earlybird.web.reference import pages as reference
 
     return (
+        orders.router,
+        deliveries.router,
+        plans.router,
+        catalog.router,
+        invoices.router,
+        payments.router,
+        amounts.router,
+        reconcile.router,
         identity.router,
         identity.legacy,
         portal.router,
         portal.legacy,
-        reconcile.router,
+        audit_api.router,
         signing_in.router,
         pages.router,
         reference.router,
@@ -79,13 +90,18 @@ def messages(settings: Settings) -> Messages:
 
 def periodic(settings: Settings) -> tuple[Periodic, ...]:
     """Return every job that runs on a schedule."""
+    from earlybird.audit import jobs as sealing
     from earlybird.billing import jobs as charging
+    from earlybird.deliveries import jobs as planning
     from earlybird.identity import jobs as identity
+    from earlybird.infra.checkpoints import Checkpoints
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
     from earlybird.reconcile import jobs as reconcile
 
     return (
+        sealing.every_minute(lambda: Checkpoints.at(settings)),
+        planning.EVERY_FIVE_MINUTES,
         charging.EVERY_MINUTE,
         charging.NIGHTLY,
         reconcile.NIGHTLY,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from earlybird.cli import (
+    audit,
     bill,
     charge,
     confirm,
@@ -49,6 +50,7 @@ app.command()(charge.charge)
 app.add_typer(bill.app, name="bill")
 app.command()(pay.pay)
 app.command()(reconcile.reconcile)
+app.add_typer(audit.app, name="audit")
 app.add_typer(messages.app, name="messages")
 
 

@@ -24,6 +24,29 @@ def execute_script(path: Path) -> None:
 
 
 def upgrade() -> None:
+    op.create_table('audit_seal_rows',
+    sa.Column('audit_id', sa.Uuid(), nullable=False),
+    sa.Column('seal_no', sa.BigInteger(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('digest', sa.LargeBinary(), nullable=False),
+    sa.Column('mark', sa.LargeBinary(), nullable=False),
+    sa.Column('salt', sa.LargeBinary(), nullable=True),
+    sa.Column('personal', sa.LargeBinary(), nullable=True),
+    sa.Column('erased_by_id', sa.Uuid(), nullable=True),
+    sa.PrimaryKeyConstraint('audit_id', name=op.f('audit_seal_rows_pkey'))
+    )
+    op.create_index('audit_seal_rows_position_key', 'audit_seal_rows', ['position'], unique=True)
+    op.create_table('audit_seals',
+    sa.Column('seal_no', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('sealed_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('made_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
+    sa.Column('row_count', sa.Integer(), nullable=False),
+    sa.Column('last_position', sa.BigInteger(), nullable=False),
+    sa.Column('digest', sa.LargeBinary(), nullable=False),
+    sa.Column('signature', sa.LargeBinary(), nullable=False),
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('seal_no', name=op.f('audit_seals_pkey'))
+    )
     op.create_table('kept_answers',
     sa.Column('caller', sa.Text(), nullable=False),
     sa.Column('key', sa.Text(), nullable=False),
@@ -59,6 +82,10 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('key', name=op.f('sign_in_throttles_pkey'))
     )
     op.create_index(op.f('sign_in_throttles_kind_last_at_idx'), 'sign_in_throttles', ['kind', 'last_at'], unique=False)
+    op.create_table('unsealed_entries',
+    sa.Column('audit_id', sa.Uuid(), nullable=False),
+    sa.PrimaryKeyConstraint('audit_id', name=op.f('unsealed_entries_pkey'))
+    )
     op.create_table('recovery_codes',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('user_id', sa.Uuid(), nullable=False),
@@ -140,6 +167,10 @@ def upgrade() -> None:
     op.create_index(op.f('messages_customer_id_idx'), 'messages', ['customer_id'], unique=False)
     op.create_index(op.f('messages_user_id_idx'), 'messages', ['user_id'], unique=False)
     op.create_index('messages_waiting_idx', 'messages', ['next_try_at'], unique=False, postgresql_where="state = 'queued'")
+    op.create_index(op.f('audit_entries_action_id_idx'), 'audit_entries', ['action', 'id'], unique=False)
+    op.create_index(op.f('audit_entries_actor_id_id_idx'), 'audit_entries', ['actor_id', 'id'], unique=False)
+    op.drop_index(op.f('products_business_id_idx'), table_name='products')
+    op.create_index(op.f('products_business_id_name_idx'), 'products', ['business_id', 'name'], unique=False)
     op.add_column('sessions', sa.Column('kind', sa.Text(), server_default='browser', nullable=False))
     op.add_column('sessions', sa.Column('revoked_reason', sa.Text(), nullable=True))
     op.add_column('sessions', sa.Column('method', sa.Text(), server_default='link', nullable=False))
@@ -155,6 +186,10 @@ def downgrade() -> None:
     op.drop_column('sessions', 'method')
     op.drop_column('sessions', 'revoked_reason')
     op.drop_column('sessions', 'kind')
+    op.drop_index(op.f('products_business_id_name_idx'), table_name='products')
+    op.create_index(op.f('products_business_id_idx'), 'products', ['business_id'], unique=False)
+    op.drop_index(op.f('audit_entries_actor_id_id_idx'), table_name='audit_entries')
+    op.drop_index(op.f('audit_entries_action_id_idx'), table_name='audit_entries')
     op.drop_index('messages_waiting_idx', table_name='messages', postgresql_where="state = 'queued'")
     op.drop_index(op.f('messages_user_id_idx'), table_name='messages')
     op.drop_index(op.f('messages_customer_id_idx'), table_name='messages')
@@ -168,9 +203,13 @@ def downgrade() -> None:
     op.drop_table('second_factors')
     op.drop_index(op.f('recovery_codes_user_id_idx'), table_name='recovery_codes')
     op.drop_table('recovery_codes')
+    op.drop_table('unsealed_entries')
     op.drop_index(op.f('sign_in_throttles_kind_last_at_idx'), table_name='sign_in_throttles')
     op.drop_table('sign_in_throttles')
     op.drop_index(op.f('one_time_codes_phone_idx'), table_name='one_time_codes')
     op.drop_table('one_time_codes')
     op.drop_index(op.f('kept_answers_made_at_idx'), table_name='kept_answers')
     op.drop_table('kept_answers')
+    op.drop_table('audit_seals')
+    op.drop_index('audit_seal_rows_position_key', table_name='audit_seal_rows')
+    op.drop_table('audit_seal_rows')
