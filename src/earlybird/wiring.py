@@ -60,6 +60,7 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.subscriptions import api as subscriptions
     from earlybird.territory import api as territory
     from earlybird.web.admin import audit_api, pages, signing_in
+    from earlybird.web.portal import api as portal
     from earlybird.web.reference import pages as reference
     from earlybird.webhooks import api as webhooks
 
@@ -76,6 +77,8 @@ def routers() -> tuple[APIRouter, ...]:
         reconcile.router,
         identity.router,
         identity.legacy,
+        portal.router,
+        portal.legacy,
         audit_api.router,
         signing_in.router,
         webhooks.router,

@@ -20,6 +20,7 @@ from earlybird.cli import (
     reconcile,
     serve,
     steps,
+    token,
     webhooks,
 )
 from earlybird.cli.terminal import failures_shown
@@ -39,6 +40,7 @@ app.command()(serve.up)
 app.command()(serve.serve)
 app.command()(serve.worker)
 app.command()(openapi.openapi)
+app.command()(token.token)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
 app.add_typer(steps.app, name="steps")
