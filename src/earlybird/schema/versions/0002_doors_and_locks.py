@@ -70,6 +70,27 @@ def upgrade() -> None:
     op.create_index(op.f('api_keys_created_by_id_idx'), 'api_keys', ['created_by_id'], unique=False)
     op.create_index(op.f('api_keys_customer_id_idx'), 'api_keys', ['customer_id'], unique=False)
     op.create_index(op.f('api_keys_site_id_idx'), 'api_keys', ['site_id'], unique=False)
+    op.create_table('customer_merges',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('customer_id', sa.Uuid(), nullable=False),
+    sa.Column('into_id', sa.Uuid(), nullable=False),
+    sa.Column('carried', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('undone_at', sa.DateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], name=op.f('customer_merges_customer_id_fkey')),
+    sa.ForeignKeyConstraint(['into_id'], ['customers.id'], name=op.f('customer_merges_into_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('customer_merges_pkey'))
+    )
+    op.create_index(op.f('customer_merges_customer_id_idx'), 'customer_merges', ['customer_id'], unique=False)
+    op.create_index(op.f('customer_merges_into_id_idx'), 'customer_merges', ['into_id'], unique=False)
+    op.create_index('customer_merges_standing_key', 'customer_merges', ['customer_id'], unique=True, postgresql_where='undone_at IS NULL')
+    op.add_column('customers', sa.Column('marketer_id', sa.Uuid(), nullable=True))
+    op.add_column('customers', sa.Column('merged_into_id', sa.Uuid(), nullable=True))
+    op.create_index(op.f('customers_marketer_id_idx'), 'customers', ['marketer_id'], unique=False)
+    op.create_index(op.f('customers_merged_into_id_idx'), 'customers', ['merged_into_id'], unique=False)
+    op.create_foreign_key(op.f('customers_merged_into_id_fkey'), 'customers', 'customers', ['merged_into_id'], ['id'])
+    op.create_foreign_key(op.f('customers_marketer_id_fkey'), 'customers', 'users', ['marketer_id'], ['id'])
     op.add_column('sessions', sa.Column('kind', sa.Text(), server_default='browser', nullable=False))
     op.add_column('sessions', sa.Column('revoked_reason', sa.Text(), nullable=True))
     execute_script(GUARDS)
@@ -79,6 +100,16 @@ def downgrade() -> None:
     execute_script(UNGUARD)
     op.drop_column('sessions', 'revoked_reason')
     op.drop_column('sessions', 'kind')
+    op.drop_constraint(op.f('customers_marketer_id_fkey'), 'customers', type_='foreignkey')
+    op.drop_constraint(op.f('customers_merged_into_id_fkey'), 'customers', type_='foreignkey')
+    op.drop_index(op.f('customers_merged_into_id_idx'), table_name='customers')
+    op.drop_index(op.f('customers_marketer_id_idx'), table_name='customers')
+    op.drop_column('customers', 'merged_into_id')
+    op.drop_column('customers', 'marketer_id')
+    op.drop_index('customer_merges_standing_key', table_name='customer_merges', postgresql_where='undone_at IS NULL')
+    op.drop_index(op.f('customer_merges_into_id_idx'), table_name='customer_merges')
+    op.drop_index(op.f('customer_merges_customer_id_idx'), table_name='customer_merges')
+    op.drop_table('customer_merges')
     op.drop_index(op.f('api_keys_site_id_idx'), table_name='api_keys')
     op.drop_index(op.f('api_keys_customer_id_idx'), table_name='api_keys')
     op.drop_index(op.f('api_keys_created_by_id_idx'), table_name='api_keys')
