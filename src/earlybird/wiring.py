@@ -15,6 +15,7 @@ from earlybird.importers import models as importers
 from earlybird.infra import idempotency
 from earlybird.ledger import models as ledger
 from earlybird.migrations import models as migrations
+from earlybird.notifications import models as notifications
 from earlybird.orders import models as orders
 from earlybird.subscriptions import models as subscriptions
 from earlybird.territory import models as territory
@@ -22,11 +23,15 @@ from earlybird.territory import models as territory
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
+    from earlybird.infra.ports.messages import Messages
+    from earlybird.infra.queue import OnDemand
     from earlybird.infra.schedule import Periodic
+    from earlybird.infra.settings import Settings
 
 TABLES = (
     idempotency,
     audit,
+    notifications,
     identity,
     ledger,
     catalog,
@@ -45,15 +50,60 @@ TABLES = (
 
 def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
+    from earlybird.billing.api import amounts, invoices, payments
+    from earlybird.catalog import api as catalog
+    from earlybird.deliveries.api import deliveries, orders, plans
     from earlybird.reconcile import api as reconcile
     from earlybird.web.admin import pages
+    from earlybird.web.reference import pages as reference
 
-    return (reconcile.router, pages.router)
+    return (
+        orders.router,
+        deliveries.router,
+        plans.router,
+        catalog.router,
+        invoices.router,
+        payments.router,
+        amounts.router,
+        reconcile.router,
+        pages.router,
+        reference.router,
+    )
 
 
-def periodic() -> tuple[Periodic, ...]:
+def messages(settings: Settings) -> Messages:
+    """Return the gateways the settings name; without any, messages wait."""
+    from earlybird.infra.ports.messages import AppriseMessages, NoMessages
+
+    if settings.message_urls is None:
+        return NoMessages()
+    return AppriseMessages.read(settings.message_urls.get_secret_value())
+
+
+def periodic(settings: Settings) -> tuple[Periodic, ...]:
     """Return every job that runs on a schedule."""
+    from earlybird.audit import jobs as sealing
     from earlybird.billing import jobs as charging
+    from earlybird.deliveries import jobs as planning
+    from earlybird.infra.checkpoints import Checkpoints
+    from earlybird.infra.security import Keys
+    from earlybird.notifications import jobs as notifications
     from earlybird.reconcile import jobs as reconcile
 
-    return (charging.EVERY_MINUTE, charging.NIGHTLY, reconcile.NIGHTLY, idempotency.HOURLY)
+    return (
+        sealing.every_minute(lambda: Checkpoints.at(settings)),
+        planning.EVERY_FIVE_MINUTES,
+        charging.EVERY_MINUTE,
+        charging.NIGHTLY,
+        reconcile.NIGHTLY,
+        idempotency.HOURLY,
+        notifications.sweep(Keys.read(settings), messages(settings)),
+    )
+
+
+def on_demand(settings: Settings) -> tuple[OnDemand, ...]:
+    """Return every job that a commit asks for."""
+    from earlybird.infra.security import Keys
+    from earlybird.notifications import jobs as notifications
+
+    return (notifications.on_demand(Keys.read(settings), messages(settings)),)

@@ -17,6 +17,9 @@ from earlybird.main import create_app
 
 PUBLIC = {
     ("GET", "/api/health"),
+    ("GET", "/api/openapi.json"),
+    ("GET", "/docs"),
+    ("GET", "/llms.txt"),
     ("GET", "/sign-in"),
     ("GET", "/sign-in/{token}"),
     ("POST", "/sign-in/{token}"),

@@ -4,7 +4,23 @@ from __future__ import annotations
 
 import typer
 
-from earlybird.cli import bill, charge, confirm, database, demo, importing, init, pay, plan, reconcile, serve, steps
+from earlybird.cli import (
+    audit,
+    bill,
+    charge,
+    confirm,
+    database,
+    demo,
+    importing,
+    init,
+    messages,
+    openapi,
+    pay,
+    plan,
+    reconcile,
+    serve,
+    steps,
+)
 from earlybird.cli.terminal import failures_shown
 
 app = typer.Typer(
@@ -21,6 +37,7 @@ app.command()(init.init)
 app.command()(serve.up)
 app.command()(serve.serve)
 app.command()(serve.worker)
+app.command()(openapi.openapi)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
 app.add_typer(steps.app, name="steps")
@@ -31,6 +48,8 @@ app.command()(charge.charge)
 app.add_typer(bill.app, name="bill")
 app.command()(pay.pay)
 app.command()(reconcile.reconcile)
+app.add_typer(audit.app, name="audit")
+app.add_typer(messages.app, name="messages")
 
 
 def main() -> None:

@@ -68,6 +68,7 @@ GRANTS: tuple[tuple[str, dict[Role, Scope]], ...] = (
     ("deliveries.read", {R.admin: ALL, R.support: ALL, R.driver: ROUND, R.customer: OWN, R.warehouse: STORE}),
     ("deliveries.list", {R.admin: ALL, R.support: ALL, R.driver: ROUND, R.warehouse: STORE}),
     ("deliveries.confirm", {R.admin: ALL, R.driver: ROUND}),
+    ("deliveries.plan", {R.admin: ALL, R.support: ALL}),
     ("deliveries.correct", {R.admin: ALL, R.support: ALL}),
     ("billing.list", {R.admin: ALL, R.support: ALL}),
     ("billing.read", {R.admin: ALL, R.support: ALL, R.customer: OWN}),

@@ -24,6 +24,29 @@ def execute_script(path: Path) -> None:
 
 
 def upgrade() -> None:
+    op.create_table('audit_seal_rows',
+    sa.Column('audit_id', sa.Uuid(), nullable=False),
+    sa.Column('seal_no', sa.BigInteger(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('digest', sa.LargeBinary(), nullable=False),
+    sa.Column('mark', sa.LargeBinary(), nullable=False),
+    sa.Column('salt', sa.LargeBinary(), nullable=True),
+    sa.Column('personal', sa.LargeBinary(), nullable=True),
+    sa.Column('erased_by_id', sa.Uuid(), nullable=True),
+    sa.PrimaryKeyConstraint('audit_id', name=op.f('audit_seal_rows_pkey'))
+    )
+    op.create_index('audit_seal_rows_position_key', 'audit_seal_rows', ['position'], unique=True)
+    op.create_table('audit_seals',
+    sa.Column('seal_no', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('sealed_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('made_at', sa.DateTime(timezone=True), server_default=sa.text('clock_timestamp()'), nullable=False),
+    sa.Column('row_count', sa.Integer(), nullable=False),
+    sa.Column('last_position', sa.BigInteger(), nullable=False),
+    sa.Column('digest', sa.LargeBinary(), nullable=False),
+    sa.Column('signature', sa.LargeBinary(), nullable=False),
+    sa.Column('key', sa.Text(), nullable=False),
+    sa.PrimaryKeyConstraint('seal_no', name=op.f('audit_seals_pkey'))
+    )
     op.create_table('kept_answers',
     sa.Column('caller', sa.Text(), nullable=False),
     sa.Column('key', sa.Text(), nullable=False),
@@ -35,6 +58,10 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('caller', 'key', name=op.f('kept_answers_pkey'))
     )
     op.create_index(op.f('kept_answers_made_at_idx'), 'kept_answers', ['made_at'], unique=False)
+    op.create_table('unsealed_entries',
+    sa.Column('audit_id', sa.Uuid(), nullable=False),
+    sa.PrimaryKeyConstraint('audit_id', name=op.f('unsealed_entries_pkey'))
+    )
     op.create_table('refresh_tokens',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('session_id', sa.Uuid(), nullable=False),
@@ -70,27 +97,37 @@ def upgrade() -> None:
     op.create_index(op.f('api_keys_created_by_id_idx'), 'api_keys', ['created_by_id'], unique=False)
     op.create_index(op.f('api_keys_customer_id_idx'), 'api_keys', ['customer_id'], unique=False)
     op.create_index(op.f('api_keys_site_id_idx'), 'api_keys', ['site_id'], unique=False)
-    op.create_table('customer_merges',
+    op.create_table('messages',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
-    sa.Column('customer_id', sa.Uuid(), nullable=False),
-    sa.Column('into_id', sa.Uuid(), nullable=False),
-    sa.Column('carried', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-    sa.Column('reason', sa.Text(), nullable=False),
-    sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('undone_at', sa.DateTime(timezone=True), nullable=True),
-    sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], name=op.f('customer_merges_customer_id_fkey')),
-    sa.ForeignKeyConstraint(['into_id'], ['customers.id'], name=op.f('customer_merges_into_id_fkey')),
-    sa.PrimaryKeyConstraint('id', name=op.f('customer_merges_pkey'))
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('channel', sa.Text(), nullable=False),
+    sa.Column('address', sa.Text(), nullable=False),
+    sa.Column('language', sa.Text(), nullable=False),
+    sa.Column('user_id', sa.Uuid(), nullable=True),
+    sa.Column('customer_id', sa.Uuid(), nullable=True),
+    sa.Column('subject', sa.Text(), nullable=False),
+    sa.Column('body', sa.LargeBinary(), nullable=True),
+    sa.Column('state', sa.Text(), server_default='queued', nullable=False),
+    sa.Column('state_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('queued_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('expires_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('next_try_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('tries', sa.SmallInteger(), server_default='0', nullable=False),
+    sa.Column('last_error', sa.Text(), nullable=True),
+    sa.CheckConstraint("channel IN ('email', 'sms')", name=op.f('messages_channel_check')),
+    sa.CheckConstraint("kind IN ('one_time_code', 'invitation', 'sign_in_link', 'password_reset', 'password_changed')", name=op.f('messages_kind_check')),
+    sa.CheckConstraint("state IN ('queued', 'sent', 'failed', 'suppressed')", name=op.f('messages_state_check')),
+    sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], name=op.f('messages_customer_id_fkey')),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('messages_user_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('messages_pkey'))
     )
-    op.create_index(op.f('customer_merges_customer_id_idx'), 'customer_merges', ['customer_id'], unique=False)
-    op.create_index(op.f('customer_merges_into_id_idx'), 'customer_merges', ['into_id'], unique=False)
-    op.create_index('customer_merges_standing_key', 'customer_merges', ['customer_id'], unique=True, postgresql_where='undone_at IS NULL')
-    op.add_column('customers', sa.Column('marketer_id', sa.Uuid(), nullable=True))
-    op.add_column('customers', sa.Column('merged_into_id', sa.Uuid(), nullable=True))
-    op.create_index(op.f('customers_marketer_id_idx'), 'customers', ['marketer_id'], unique=False)
-    op.create_index(op.f('customers_merged_into_id_idx'), 'customers', ['merged_into_id'], unique=False)
-    op.create_foreign_key(op.f('customers_merged_into_id_fkey'), 'customers', 'customers', ['merged_into_id'], ['id'])
-    op.create_foreign_key(op.f('customers_marketer_id_fkey'), 'customers', 'users', ['marketer_id'], ['id'])
+    op.create_index(op.f('messages_customer_id_idx'), 'messages', ['customer_id'], unique=False)
+    op.create_index(op.f('messages_user_id_idx'), 'messages', ['user_id'], unique=False)
+    op.create_index('messages_waiting_idx', 'messages', ['next_try_at'], unique=False, postgresql_where="state = 'queued'")
+    op.create_index(op.f('audit_entries_action_id_idx'), 'audit_entries', ['action', 'id'], unique=False)
+    op.create_index(op.f('audit_entries_actor_id_id_idx'), 'audit_entries', ['actor_id', 'id'], unique=False)
+    op.drop_index(op.f('products_business_id_idx'), table_name='products')
+    op.create_index(op.f('products_business_id_name_idx'), 'products', ['business_id', 'name'], unique=False)
     op.add_column('sessions', sa.Column('kind', sa.Text(), server_default='browser', nullable=False))
     op.add_column('sessions', sa.Column('revoked_reason', sa.Text(), nullable=True))
     execute_script(GUARDS)
@@ -100,21 +137,23 @@ def downgrade() -> None:
     execute_script(UNGUARD)
     op.drop_column('sessions', 'revoked_reason')
     op.drop_column('sessions', 'kind')
-    op.drop_constraint(op.f('customers_marketer_id_fkey'), 'customers', type_='foreignkey')
-    op.drop_constraint(op.f('customers_merged_into_id_fkey'), 'customers', type_='foreignkey')
-    op.drop_index(op.f('customers_merged_into_id_idx'), table_name='customers')
-    op.drop_index(op.f('customers_marketer_id_idx'), table_name='customers')
-    op.drop_column('customers', 'merged_into_id')
-    op.drop_column('customers', 'marketer_id')
-    op.drop_index('customer_merges_standing_key', table_name='customer_merges', postgresql_where='undone_at IS NULL')
-    op.drop_index(op.f('customer_merges_into_id_idx'), table_name='customer_merges')
-    op.drop_index(op.f('customer_merges_customer_id_idx'), table_name='customer_merges')
-    op.drop_table('customer_merges')
+    op.drop_index(op.f('products_business_id_name_idx'), table_name='products')
+    op.create_index(op.f('products_business_id_idx'), 'products', ['business_id'], unique=False)
+    op.drop_index(op.f('audit_entries_actor_id_id_idx'), table_name='audit_entries')
+    op.drop_index(op.f('audit_entries_action_id_idx'), table_name='audit_entries')
+    op.drop_index('messages_waiting_idx', table_name='messages', postgresql_where="state = 'queued'")
+    op.drop_index(op.f('messages_user_id_idx'), table_name='messages')
+    op.drop_index(op.f('messages_customer_id_idx'), table_name='messages')
+    op.drop_table('messages')
     op.drop_index(op.f('api_keys_site_id_idx'), table_name='api_keys')
     op.drop_index(op.f('api_keys_customer_id_idx'), table_name='api_keys')
     op.drop_index(op.f('api_keys_created_by_id_idx'), table_name='api_keys')
     op.drop_table('api_keys')
     op.drop_index(op.f('refresh_tokens_session_id_idx'), table_name='refresh_tokens')
     op.drop_table('refresh_tokens')
+    op.drop_table('unsealed_entries')
     op.drop_index(op.f('kept_answers_made_at_idx'), table_name='kept_answers')
     op.drop_table('kept_answers')
+    op.drop_table('audit_seals')
+    op.drop_index('audit_seal_rows_position_key', table_name='audit_seal_rows')
+    op.drop_table('audit_seal_rows')

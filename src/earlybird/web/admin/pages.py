@@ -13,6 +13,7 @@ import jinja2
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from earlybird.billing import queries as billing
 from earlybird.identity import service as identity
 from earlybird.identity.access import allow
 from earlybird.identity.rules import COOKIE, SESSION_DAYS
@@ -118,7 +119,7 @@ def proof(
 @door(allow("reconcile.read"))
 def evidence(session: Session, ctx: Ctx, *, line_id: UUID) -> Response:
     """Show everything one delivered line stands on."""
-    found = queries.evidence(session, line_id)
+    found = billing.evidence(session, line_id)
     return render("evidence.html", person=ctx.actor, line=found.line, price=found.price, events=found.events)
 
 
