@@ -53,8 +53,9 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.billing.api import amounts, invoices, payments
     from earlybird.catalog import api as catalog
     from earlybird.deliveries.api import deliveries, orders, plans
+    from earlybird.identity import api as identity
     from earlybird.reconcile import api as reconcile
-    from earlybird.web.admin import pages
+    from earlybird.web.admin import pages, signing_in
     from earlybird.web.reference import pages as reference
 
     return (
@@ -65,7 +66,10 @@ def routers() -> tuple[APIRouter, ...]:
         invoices.router,
         payments.router,
         amounts.router,
+        identity.router,
+        identity.legacy,
         reconcile.router,
+        signing_in.router,
         pages.router,
         reference.router,
     )
@@ -85,6 +89,7 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
     from earlybird.audit import jobs as sealing
     from earlybird.billing import jobs as charging
     from earlybird.deliveries import jobs as planning
+    from earlybird.identity import jobs as identity
     from earlybird.infra.checkpoints import Checkpoints
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
@@ -97,6 +102,8 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
         charging.NIGHTLY,
         reconcile.NIGHTLY,
         idempotency.HOURLY,
+        identity.EVERY_MINUTE,
+        identity.NIGHTLY,
         notifications.sweep(Keys.read(settings), messages(settings)),
     )
 

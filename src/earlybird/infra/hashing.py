@@ -5,6 +5,7 @@ A hash takes a tenth of a second and 64 MiB by intention, so nobody calls this i
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import os
@@ -58,7 +59,7 @@ class Hasher:
         """Prepare the hasher, and a hash nobody's password fits, for those whom nobody knows."""
         argon = PasswordHasher(time_cost=self.rounds, memory_cost=self.memory_kib, parallelism=1)
         object.__setattr__(self, "_argon", argon)
-        object.__setattr__(self, "_decoy", argon.hash(os.urandom(16).hex()))
+        object.__setattr__(self, "_decoy", _decoy(self.memory_kib, self.rounds))
         object.__setattr__(self, "_limiter", anyio.CapacityLimiter(self.at_once))
 
     @classmethod
@@ -70,11 +71,13 @@ class Hasher:
         """Return the Argon2id hash of a password in normal form."""
         return self._argon.hash(password)
 
-    def check(self, password: str, kept: str | None) -> Verdict:
-        """Say whether a password in normal form fits a kept hash; without a hash the same work is done in vain."""
+    def check(self, password: str, kept: str | None, *, typed: str) -> Verdict:
+        """Say whether a password fits a kept hash: ours in its normal form, an old one as it was `typed`.
+
+        Without a hash the same work is done in vain.
+        """
         if kept is None or not kept.startswith("$argon2"):
-            old = _fits_old(password, kept)
-            if not old:
+            if not _fits_old(typed, kept):
                 self._fits(password, self._decoy)
                 return Verdict(fits=False)
             return Verdict(fits=True, better=self.hash(password))
@@ -93,6 +96,11 @@ class Hasher:
             return self._argon.verify(kept, password)
         except (Argon2Error, InvalidHashError):
             return False
+
+
+def _decoy(memory_kib: int, rounds: int) -> str:
+    salt, digest = (base64.b64encode(os.urandom(size)).rstrip(b"=").decode() for size in (16, 32))
+    return f"$argon2id$v=19$m={memory_kib},t={rounds},p=1${salt}${digest}"
 
 
 def _fits_old(password: str, kept: str | None) -> bool:

@@ -49,6 +49,7 @@ CREATE CONSTRAINT TRIGGER users_are_not_lost AFTER DELETE ON users
 CREATE CONSTRAINT TRIGGER memberships_stay AFTER UPDATE OR DELETE ON memberships
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (OLD.customer_id IS NOT NULL AND logins_are_due())
     EXECUTE FUNCTION refuse_customer_without_login();
+
 -- Every audit entry waits on a work list until a seal holds it: note and entry are one commit, so sealing needs no
 -- cursor, and an entry that came in with the triggers off is known by its missing note.
 CREATE FUNCTION note_unsealed() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -147,3 +148,8 @@ END $$;
 COMMENT ON FUNCTION grant_to_application() IS
     'Give the role earlybird_app its rights on every table that is there; call it again after a table was added.';
 SELECT grant_to_application();
+ALTER TABLE sign_in_links ADD CONSTRAINT sign_in_links_purpose_check
+    CHECK (purpose IN ('sign_in', 'invitation', 'reset'));
+ALTER TABLE sessions ADD CONSTRAINT sessions_method_check
+    CHECK (method IN ('password', 'code', 'link', 'oidc', 'script'));
+ALTER TABLE sessions ADD CONSTRAINT sessions_kind_check CHECK (kind IN ('browser', 'app', 'script'));

@@ -33,3 +33,7 @@ DROP TRIGGER audit_entries_unsealed ON audit_entries;
 DROP FUNCTION refuse_all_but_erasing();
 DROP FUNCTION refuse_change_unless_erasing();
 DROP FUNCTION note_unsealed();
+
+ALTER TABLE sessions DROP CONSTRAINT sessions_kind_check;
+ALTER TABLE sessions DROP CONSTRAINT sessions_method_check;
+ALTER TABLE sign_in_links DROP CONSTRAINT sign_in_links_purpose_check;

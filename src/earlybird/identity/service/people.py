@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
 from earlybird.identity import queries, rules
+from earlybird.identity.errors import NoSuchUser
 from earlybird.identity.models import Membership, User
 from earlybird.identity.states import Role, UserState
 from earlybird.kernel import ids
@@ -25,3 +26,11 @@ def create_owner(session: Session, ctx: Ctx, address: str) -> UUID:
     session.add(Membership(user_id=key, role=Role.admin))
     audit.record(session, ctx, "identity.create_owner", "user", key, after={"email": email})
     return key
+
+
+def get_for_update(session: Session, user_id: UUID | None) -> User:
+    """Return a user, locked."""
+    found = session.get(User, user_id, with_for_update=True) if user_id else None
+    if found is None:
+        raise NoSuchUser
+    return found
