@@ -15,9 +15,6 @@ class NoSuchMerge(NotFound):
     """There is no such merge, or it was taken back."""
 
 
-class BadPhone(Invalid):
-    """A telephone number is written as people of that country dial it, or with + and the country in front."""
-
 
 class SiteUnknown(Invalid):
     """A customer is served by one depot: name the one, where there are several."""

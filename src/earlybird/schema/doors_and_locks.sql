@@ -5,26 +5,27 @@
 -- (earlybird.step) and who brings customers whose logins come later (earlybird.logins_later) say so beforehand.
 CREATE FUNCTION refuse_customer_without_login() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    wanted uuid;
+    lost uuid;
+    won uuid;
 BEGIN
     IF TG_TABLE_NAME = 'customers' THEN
-        wanted := NEW.id;
-    ELSIF TG_OP = 'INSERT' THEN
-        wanted := NEW.customer_id;
-    ELSE
-        wanted := OLD.customer_id;
+        lost := NEW.id;
+    ELSIF TG_TABLE_NAME = 'users' AND TG_OP <> 'INSERT' THEN
+        lost := OLD.customer_id;
     END IF;
-    IF EXISTS (SELECT FROM customers c WHERE c.id = wanted AND c.archived_at IS NULL)
-       AND NOT EXISTS (SELECT FROM users u WHERE u.customer_id = wanted) THEN
-        RAISE EXCEPTION 'customer % has no login', wanted USING ERRCODE = 'check_violation';
+    IF EXISTS (SELECT FROM customers c WHERE c.id = lost AND c.archived_at IS NULL)
+       AND NOT EXISTS (SELECT FROM users u WHERE u.customer_id = lost) THEN
+        RAISE EXCEPTION 'customer % has no login', lost USING ERRCODE = 'check_violation';
     END IF;
-    IF TG_TABLE_NAME = 'users' AND TG_OP = 'UPDATE' THEN
-        wanted := NEW.customer_id;
+    IF TG_TABLE_NAME = 'memberships' THEN
+        won := OLD.customer_id;
+    ELSIF TG_TABLE_NAME = 'users' AND TG_OP <> 'DELETE' THEN
+        won := NEW.customer_id;
     END IF;
-    IF EXISTS (SELECT FROM users u WHERE u.customer_id = wanted)
+    IF EXISTS (SELECT FROM users u WHERE u.customer_id = won)
        AND NOT EXISTS (SELECT FROM users u JOIN memberships m ON m.user_id = u.id AND m.customer_id = u.customer_id
-                       WHERE u.customer_id = wanted AND m.role = 'customer' AND m.ended_at IS NULL) THEN
-        RAISE EXCEPTION 'the login of customer % is no member of it', wanted USING ERRCODE = 'check_violation';
+                       WHERE u.customer_id = won AND m.role = 'customer' AND m.ended_at IS NULL) THEN
+        RAISE EXCEPTION 'the login of customer % is no member of it', won USING ERRCODE = 'check_violation';
     END IF;
     RETURN NULL;
 END $$;

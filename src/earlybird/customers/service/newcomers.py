@@ -15,7 +15,7 @@ from earlybird.audit import service as audit
 from earlybird.customers import queries, rules
 from earlybird.customers.models import Customer
 from earlybird.customers.states import MACHINE, CustomerKind, CustomerState
-from earlybird.identity.rules import email as read_email
+from earlybird.identity import rules as identity
 from earlybird.identity.service import customer_logins
 from earlybird.infra.db import run
 from earlybird.kernel import ids
@@ -169,9 +169,9 @@ def _judged(each: Newcomer, depots: dict[UUID | None, dict[str, Any]]) -> dict[s
         "code": ids.code(PREFIX, key),
         "site_id": depot["id"],
         "business_id": depot["business_id"],
-        "phone": rules.phone(each.phone, depot["country"]) if each.phone else None,
+        "phone": identity.number(each.phone, depot["country"]) if each.phone else None,
         "phone_as_given": each.phone,
-        "email": read_email(each.email) if each.email else None,
+        "email": identity.email(each.email) if each.email else None,
         "language": rules.language(each.language),
         "address": asdict(each.address) if each.address else None,
         "keys": [list(name) for name in each.keys],
