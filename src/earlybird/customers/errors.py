@@ -15,7 +15,6 @@ class NoSuchMerge(NotFound):
     """There is no such merge, or it was taken back."""
 
 
-
 class SiteUnknown(Invalid):
     """A customer is served by one depot: name the one, where there are several."""
 

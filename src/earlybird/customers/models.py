@@ -7,12 +7,18 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, CheckConstraint, Index, Numeric, Text
+from sqlalchemy import Boolean, CheckConstraint, Index, Numeric, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from earlybird.customers.states import CustomerKind, CustomerState
 from earlybird.infra.db import Instant, Key, Now, Table, one_of, ref
+
+DIGITS = "right(regexp_replace({}, '[^0-9]', '', 'g'), 10)"
+"""SQL: what of a phone number is compared; the old system kept no country."""
+
+FOLDED = r"lower(regexp_replace({}, '\W+', ' ', 'g'))"
+"""SQL: what of a name or a street is compared."""
 
 
 class Customer(Table):
@@ -23,6 +29,8 @@ class Customer(Table):
         one_of("kind", CustomerKind),
         one_of("state", CustomerState),
         Index("customers_code_key", "code", unique=True),
+        Index("customers_phone_digits_idx", text(DIGITS.format("phone"))),
+        Index("customers_name_folded_idx", text(FOLDED.format("name"))),
         CheckConstraint("merged_into_id IS NULL OR archived_at IS NOT NULL", name="merged_is_archived"),
     )
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
-from datetime import date
-from decimal import Decimal
+from dataclasses import asdict, fields, replace
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +12,7 @@ from sqlalchemy.orm import Session
 from earlybird.audit import service as audit
 from earlybird.customers import queries, rules
 from earlybird.customers.models import Customer
-from earlybird.customers.states import MACHINE, CustomerKind, CustomerState
+from earlybird.customers.rules import Door, Newcomer
 from earlybird.identity import rules as identity
 from earlybird.identity.service import customer_logins
 from earlybird.infra.db import run
@@ -26,52 +24,10 @@ PREFIX = "C"
 """What a customer's short code begins with."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
-    """Where somebody lives."""
-
-    line1: str
-    label: str | None = None
-    line2: str | None = None
-    city: str | None = None
-    region: str | None = None
-    postal_code: str | None = None
-    latitude: Decimal | None = None
-    longitude: Decimal | None = None
-    map_url: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Newcomer:
-    """Who is taken on. Without a site the only depot serves them; a phone is written as in its country.
-
-    `keys` are what other systems call the customer: (source, kind, key).
-    """
-
-    name: str
-    site_id: UUID | None = None
-    kind: CustomerKind = CustomerKind.household
-    phone: str | None = None
-    email: str | None = None
-    language: str = "en"
-    area_id: UUID | None = None
-    driver_id: UUID | None = None
-    marketer_id: UUID | None = None
-    bill_to_id: UUID | None = None
-    billing_cycle: str = "monthly"
-    state: CustomerState = MACHINE.start
-    state_from: date | None = None
-    trial_from: date | None = None
-    notes: str | None = None
-    delivery_instructions: str | None = None
-    address: Door | None = None
-    keys: Sequence[tuple[str, str, str]] = ()
-
-
 GIVEN = """
 FROM jsonb_to_recordset(CAST(:customers AS jsonb)) AS g (
-    id uuid, business_id uuid, site_id uuid, code text, kind text, name text, phone text, phone_as_given text, email text,
-    language text, area_id uuid, driver_id uuid, marketer_id uuid, bill_to_id uuid, billing_cycle text, state text,
+    id uuid, business_id uuid, site_id uuid, code text, kind text, name text, phone text,
+    phone_as_given text, email text, language text, area_id uuid, driver_id uuid, marketer_id uuid, bill_to_id uuid, billing_cycle text, state text,
     state_from date, trial_from date, notes text, delivery_instructions text, address jsonb, keys jsonb)
 """
 
@@ -109,7 +65,9 @@ KEYS = (
 
 
 def create(session: Session, ctx: Ctx, wanted: Newcomer, *, first_hash: str | None = None) -> Customer:
-    """Take one customer on, with their login; see `create_many`."""
+    """Take one customer on, with their login; see `create_many`. Who has only their own wins them for themselves."""
+    if not queries.is_office(ctx):
+        wanted = replace(wanted, marketer_id=ctx.actor.id)
     key = _write(session, ctx, [wanted], first_hash)[0]
     row = session.get_one(Customer, key)
     said = _plain({name: fact for name, fact in _facts(wanted).items() if fact not in {None, ()}})
@@ -117,9 +75,7 @@ def create(session: Session, ctx: Ctx, wanted: Newcomer, *, first_hash: str | No
     return row
 
 
-def create_many(
-    session: Session, ctx: Ctx, wanted: Sequence[Newcomer], *, first_hash: str | None = None
-) -> list[UUID]:
+def create_many(session: Session, ctx: Ctx, wanted: Sequence[Newcomer], *, first_hash: str | None = None) -> list[UUID]:
     """Take customers on, each with a login of their own, in a few statements; return their ids in the same order.
 
     A fact that breaks a rule refuses them all, and names its place (`row`, from 0) and field. `first_hash` is the

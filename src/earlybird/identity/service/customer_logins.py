@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
 from earlybird.identity.states import Role, UserState
-from earlybird.infra.db import run
+from earlybird.infra.db import rows, run
 from earlybird.kernel import ids
 from earlybird.kernel.ctx import Ctx
 
@@ -21,7 +21,8 @@ FROM jsonb_to_recordset(CAST(:logins AS jsonb))
 
 OPEN = (
     """
-INSERT INTO users (id, name, email, phone, password_hash, must_change_password, customer_id, state, state_at, created_at)
+INSERT INTO users (id, name, email, phone, password_hash, must_change_password, customer_id, state, state_at,
+    created_at)
 SELECT l.id, l.name, coalesce({email}, 'customer-' || l.customer_id || '@earlybird.local'), l.phone,
        CAST(:first_hash AS text), CAST(:first_hash AS text) IS NOT NULL, l.customer_id, :state, :now, :now
 """
@@ -68,3 +69,27 @@ def open_many(
     else:
         audit.record_many(session, ctx, "identity.open_login", "user", opened, after=after)
     return opened
+
+
+FOLLOW = """
+UPDATE users u SET {column} = {wanted}
+WHERE u.customer_id = :customer_id
+  AND (u.{column} IS NOT DISTINCT FROM CAST(:old AS text)
+       OR u.{column} = 'customer-' || u.customer_id || '@earlybird.local')
+  AND NOT EXISTS (SELECT FROM users o WHERE o.email = {wanted} AND o.id <> u.id AND '{column}' = 'email')
+RETURNING u.id
+"""
+WANTED = {
+    "email": "coalesce(CAST(:new AS text), 'customer-' || u.customer_id || '@earlybird.local')",
+    "phone": "CAST(:new AS text)",
+}
+
+
+def follow(session: Session, ctx: Ctx, customer_id: UUID, way: str, *, old: str | None, new: str | None) -> None:
+    """Give the customer's login the new `email` or `phone` where it had the old one.
+
+    An e-mail that another login has stays there.
+    """
+    sql = FOLLOW.format(column=way, wanted=WANTED[way])
+    for row in rows(session, sql, {"customer_id": customer_id, "old": old, "new": new}):
+        audit.record(session, ctx, "identity.change_user", "user", row["id"], before={way: old}, after={way: new})
