@@ -54,6 +54,7 @@ def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
     from earlybird.billing.api import amounts, invoices, payments
     from earlybird.catalog import api as catalog
+    from earlybird.customers import api as customers
     from earlybird.deliveries.api import deliveries, orders, plans
     from earlybird.identity import api as identity
     from earlybird.reconcile import api as reconcile
@@ -69,11 +70,14 @@ def routers() -> tuple[APIRouter, ...]:
         deliveries.router,
         plans.router,
         catalog.router,
+        customers.router,
         territory.router,
         subscriptions.router,
         invoices.router,
         payments.router,
         amounts.router,
+        identity.router,
+        identity.legacy,
         reconcile.router,
         identity.router,
         identity.legacy,

@@ -58,6 +58,17 @@ def first_of(request: Request) -> str | None:
     return found.get_secret_value() if found is not None else None
 
 
+async def first_hash(request: Request) -> str | None:
+    """Return the Argon2id hash of the configured first password, made once per process; None where there is none."""
+    kept: str | None = getattr(request.app.state, "first_hash", None)
+    word = first_of(request)
+    if kept is None and word is not None:
+        hasher = request.app.state.hasher
+        kept = await hasher.beside(lambda: hasher.hash(passwords.normal(word)))
+        request.app.state.first_hash = kept
+    return kept
+
+
 def site_of(request: Request) -> str:
     """Return how people reach the server. A request's own Host is not believed: it could lead a link astray."""
     settings = request.app.state.settings

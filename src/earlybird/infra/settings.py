@@ -49,6 +49,7 @@ class Settings(BaseSettings):
 
     checkpoint_file: Path | None = None
     """Where the signed checkpoints of the audit's seals are kept; `audit-checkpoints.jsonl` in `data_dir` otherwise."""
+
     password_memory_kib: int = 65536
     """How much memory one password hash (Argon2id) takes; less is only for tests."""
 

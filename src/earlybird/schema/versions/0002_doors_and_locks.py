@@ -201,6 +201,21 @@ def upgrade() -> None:
     op.create_index(op.f('api_keys_created_by_id_idx'), 'api_keys', ['created_by_id'], unique=False)
     op.create_index(op.f('api_keys_customer_id_idx'), 'api_keys', ['customer_id'], unique=False)
     op.create_index(op.f('api_keys_site_id_idx'), 'api_keys', ['site_id'], unique=False)
+    op.create_table('customer_merges',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('customer_id', sa.Uuid(), nullable=False),
+    sa.Column('into_id', sa.Uuid(), nullable=False),
+    sa.Column('carried', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('undone_at', sa.DateTime(timezone=True), nullable=True),
+    sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], name=op.f('customer_merges_customer_id_fkey')),
+    sa.ForeignKeyConstraint(['into_id'], ['customers.id'], name=op.f('customer_merges_into_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('customer_merges_pkey'))
+    )
+    op.create_index(op.f('customer_merges_customer_id_idx'), 'customer_merges', ['customer_id'], unique=False)
+    op.create_index(op.f('customer_merges_into_id_idx'), 'customer_merges', ['into_id'], unique=False)
+    op.create_index('customer_merges_standing_key', 'customer_merges', ['customer_id'], unique=True, postgresql_where='undone_at IS NULL')
     op.create_table('messages',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('kind', sa.Text(), nullable=False),
@@ -230,6 +245,14 @@ def upgrade() -> None:
     op.create_index('messages_waiting_idx', 'messages', ['next_try_at'], unique=False, postgresql_where="state = 'queued'")
     op.create_index(op.f('audit_entries_action_id_idx'), 'audit_entries', ['action', 'id'], unique=False)
     op.create_index(op.f('audit_entries_actor_id_id_idx'), 'audit_entries', ['actor_id', 'id'], unique=False)
+    op.add_column('customers', sa.Column('marketer_id', sa.Uuid(), nullable=True))
+    op.add_column('customers', sa.Column('merged_into_id', sa.Uuid(), nullable=True))
+    op.create_index(op.f('customers_marketer_id_idx'), 'customers', ['marketer_id'], unique=False)
+    op.create_index(op.f('customers_merged_into_id_idx'), 'customers', ['merged_into_id'], unique=False)
+    op.create_index('customers_name_folded_idx', 'customers', [sa.literal_column("lower(regexp_replace(name, '\\W+', ' ', 'g'))")], unique=False)
+    op.create_index('customers_phone_digits_idx', 'customers', [sa.literal_column("right(regexp_replace(phone, '[^0-9]', '', 'g'), 10)")], unique=False)
+    op.create_foreign_key(op.f('customers_merged_into_id_fkey'), 'customers', 'customers', ['merged_into_id'], ['id'])
+    op.create_foreign_key(op.f('customers_marketer_id_fkey'), 'customers', 'users', ['marketer_id'], ['id'])
     op.drop_index(op.f('products_business_id_idx'), table_name='products')
     op.create_index(op.f('products_business_id_name_idx'), 'products', ['business_id', 'name'], unique=False)
     op.add_column('sessions', sa.Column('kind', sa.Text(), server_default='browser', nullable=False))
@@ -251,12 +274,24 @@ def downgrade() -> None:
     op.drop_column('sessions', 'kind')
     op.drop_index(op.f('products_business_id_name_idx'), table_name='products')
     op.create_index(op.f('products_business_id_idx'), 'products', ['business_id'], unique=False)
+    op.drop_constraint(op.f('customers_marketer_id_fkey'), 'customers', type_='foreignkey')
+    op.drop_constraint(op.f('customers_merged_into_id_fkey'), 'customers', type_='foreignkey')
+    op.drop_index('customers_phone_digits_idx', table_name='customers')
+    op.drop_index('customers_name_folded_idx', table_name='customers')
+    op.drop_index(op.f('customers_merged_into_id_idx'), table_name='customers')
+    op.drop_index(op.f('customers_marketer_id_idx'), table_name='customers')
+    op.drop_column('customers', 'merged_into_id')
+    op.drop_column('customers', 'marketer_id')
     op.drop_index(op.f('audit_entries_actor_id_id_idx'), table_name='audit_entries')
     op.drop_index(op.f('audit_entries_action_id_idx'), table_name='audit_entries')
     op.drop_index('messages_waiting_idx', table_name='messages', postgresql_where="state = 'queued'")
     op.drop_index(op.f('messages_user_id_idx'), table_name='messages')
     op.drop_index(op.f('messages_customer_id_idx'), table_name='messages')
     op.drop_table('messages')
+    op.drop_index('customer_merges_standing_key', table_name='customer_merges', postgresql_where='undone_at IS NULL')
+    op.drop_index(op.f('customer_merges_into_id_idx'), table_name='customer_merges')
+    op.drop_index(op.f('customer_merges_customer_id_idx'), table_name='customer_merges')
+    op.drop_table('customer_merges')
     op.drop_index(op.f('api_keys_site_id_idx'), table_name='api_keys')
     op.drop_index(op.f('api_keys_customer_id_idx'), table_name='api_keys')
     op.drop_index(op.f('api_keys_created_by_id_idx'), table_name='api_keys')
