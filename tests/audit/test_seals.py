@@ -21,6 +21,7 @@ from earlybird.audit.errors import NothingToErase
 from earlybird.audit.models import AuditEntry
 from earlybird.audit.queries import seals
 from earlybird.audit.rules import Fault
+from earlybird.audit.service import sealing
 from earlybird.infra.checkpoints import Checkpoints, Trust
 from earlybird.infra.db import rows, run, transaction
 from earlybird.infra.security import Keys
@@ -315,7 +316,7 @@ def test_sealers_and_writers_at_once_make_one_chain(trail: Trail) -> None:
 def test_a_kill_between_commit_and_checkpoint_is_no_tampering_and_heals(chain: Trail) -> None:
     chain.write(2)
     with transaction(chain.engine) as session:  # all that a killed sealer has done
-        assert audit.seal(session, chain.ctx, chain.checkpoints) == 2
+        assert sealing.seal(session, chain.ctx, chain.checkpoints) == 2
     verdict = chain.verify()
     assert (verdict.count, verdict.seals, verdict.checkpoint) == (0, 4, 3)
     assert chain.seal() == 0
@@ -380,7 +381,7 @@ def test_a_line_of_the_file_can_be_checked_with_the_public_key_alone(chain: Trai
 def test_erased_details_are_gone_and_the_seals_still_verify(chain: Trail) -> None:
     order = chain.ask("SELECT entity_id FROM audit_entries WHERE id = " + at(4))
     with transaction(chain.engine) as session:
-        count = audit.erase(session, chain.ctx, "order", order, reason="their request")  # type: ignore[arg-type]
+        count = sealing.erase(session, chain.ctx, "order", order, reason="their request")  # type: ignore[arg-type]
     assert count == 3
     chain.seal()
     verdict = chain.verify()
@@ -391,7 +392,7 @@ def test_erased_details_are_gone_and_the_seals_still_verify(chain: Trail) -> Non
     assert "Asha" not in str(left)
     assert "orders.place" in str(left)
     with transaction(chain.engine) as session, pytest.raises(NothingToErase):
-        audit.erase(session, chain.ctx, "order", order, reason="again")  # type: ignore[arg-type]
+        sealing.erase(session, chain.ctx, "order", order, reason="again")  # type: ignore[arg-type]
     chain.tamper(f"UPDATE audit_entries SET role = 'x' WHERE id = {at(4)}")
     assert [broken.position for broken in chain.verify().broken] == [4]
 

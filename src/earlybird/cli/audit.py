@@ -12,9 +12,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from earlybird.audit import service
 from earlybird.audit.queries import trail, verification
 from earlybird.audit.rules import Verdict
+from earlybird.audit.service import sealing
 from earlybird.cli import terminal
 from earlybird.cli.terminal import AsJson, DataDir
 from earlybird.infra import checkpoints
@@ -156,7 +156,7 @@ def seal(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """
     own = Checkpoints.at(terminal.settings(data_dir))
     with terminal.database(data_dir) as engine:
-        count = service.seal_all(engine, terminal.context(), own)
+        count = sealing.seal_all(engine, terminal.context(), own)
     if as_json:
         terminal.answer({"sealed": count})
     else:
@@ -180,9 +180,9 @@ def erase(
     entity_id = _key(key)
     ctx, own = terminal.context(), Checkpoints.at(terminal.settings(data_dir))
     with terminal.database(data_dir) as engine:
-        service.seal_all(engine, ctx, own)
+        sealing.seal_all(engine, ctx, own)
         with transaction(engine) as session:
-            count = service.erase(session, ctx, kind, entity_id, reason=reason)
+            count = sealing.erase(session, ctx, kind, entity_id, reason=reason)
     if as_json:
         terminal.answer({"erased": count})
     else:
