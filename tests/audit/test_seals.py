@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
 
 from earlybird.audit import service as audit
-from earlybird.audit.errors import NothingToErase
+from earlybird.audit.errors import NoSuchFinding, NothingToErase
 from earlybird.audit.models import AuditEntry
 from earlybird.audit.queries import seals
 from earlybird.audit.rules import Fault
@@ -248,7 +248,11 @@ def test_an_entry_that_says_a_time_long_sealed_is_late_until_a_person_accepts_it
     assert broken.fault == Fault.late
     assert broken.position == (LAST + 1 if is_sealed else LAST)
     chain.seal()
-    chain.tamper("UPDATE findings SET state = 'accepted' WHERE check_name = 'audit_late_entry'")
+    with transaction(chain.engine) as session:
+        audit.accept(session, chain.ctx, seals.LATE_CHECK, str(broken.audit_id), reason="the import took two hours")
+        session.flush()
+        with pytest.raises(NoSuchFinding):
+            audit.accept(session, chain.ctx, seals.LATE_CHECK, str(broken.audit_id), reason="again")
     assert chain.verify().count == 0
 
 

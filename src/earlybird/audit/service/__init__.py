@@ -7,11 +7,12 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import orjson
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 from sqlalchemy.orm import Session
 
-from earlybird.audit.models import AuditEntry
-from earlybird.audit.states import Severity
+from earlybird.audit.errors import NoSuchFinding
+from earlybird.audit.models import AuditEntry, Finding
+from earlybird.audit.states import MACHINE, FindingState, Severity
 from earlybird.infra.db import rows
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.states import Machine
@@ -245,6 +246,17 @@ def report_many(session: Session, ctx: Ctx, check_name: str, found: Sequence[Map
         ),
         {"check_name": check_name, "now": ctx.now, "found": Jsonb([dict(f) for f in found])},
     )
+
+
+def accept(session: Session, ctx: Ctx, check_name: str, subject: str, *, reason: str) -> None:
+    """Take a finding as it is, for a reason; it is not asked about again."""
+    row = session.scalar(
+        select(Finding).where(Finding.check_name == check_name, Finding.subject == subject).with_for_update()
+    )
+    if row is None or row.state != FindingState.open:
+        raise NoSuchFinding(field="subject", subject=subject)
+    row.accepted_reason, row.accepted_by_id = reason, ctx.actor.id
+    move(session, ctx, row, MACHINE, "accept", reason=reason)
 
 
 def resolve_unseen(session: Session, ctx: Ctx, check_name: str, seen: Sequence[str]) -> int:
