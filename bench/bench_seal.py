@@ -30,8 +30,8 @@ kept AS (
 SELECT sha256(string_agg(digest, ''::bytea ORDER BY position)) FROM kept"""
 AGGREGATE = """SELECT sha256(string_agg(sha256(convert_to(a::text, 'UTF8')), ''::bytea ORDER BY s.position))
 FROM audit_seal_rows s JOIN audit_entries a ON a.id = s.audit_id"""
-EMPTY = ("SET session_replication_role = replica; TRUNCATE audit_seals, audit_seal_rows, unsealed_entries; "
-         "INSERT INTO unsealed_entries SELECT id FROM audit_entries; SET session_replication_role = DEFAULT")  # fmt: skip
+EMPTY = """SET session_replication_role = replica; TRUNCATE audit_seals, audit_seal_rows, unsealed_entries;
+INSERT INTO unsealed_entries SELECT id FROM audit_entries; SET session_replication_role = DEFAULT"""
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def main() -> None:
         for _ in range(measure.ROUNDS):
             for name, work in (("bare", bare), ("seal", trail.seal), ("bare sum", total), ("verify", verify)):
                 if name in {"bare", "seal"}:
-                    measure.execute(engine, *EMPTY.split("; "))
+                    measure.execute(engine, *EMPTY.split(";"))
                     trail.checkpoints.path.unlink(missing_ok=True)
                 start = time.perf_counter()
                 work()
