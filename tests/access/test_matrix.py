@@ -130,6 +130,8 @@ def test_what_is_not_theirs_looks_like_what_is_not_there(world: World, door: Tes
 
 def test_what_is_theirs_opens(world: World, door: TestClient, app: Any) -> None:
     for row in sorted(EXPECTED, key=lambda row: row["method"] not in LOOKS):
+        if row["path"].startswith(SELF) and row["method"] not in LOOKS:
+            continue  # they want a right password or code, or end the session: tests/identity tries them
         for role in ROLES:
             if row[role] == "no":
                 continue

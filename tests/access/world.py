@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from earlybird.identity import service as identity
 from earlybird.identity import tokens
 from earlybird.identity.rules import KEY_MARK, fingerprint
+from earlybird.identity.service import grants
 from earlybird.infra import db
 from earlybird.infra.security import Keys
 from earlybird.kernel import ids
@@ -112,7 +112,7 @@ def build(engine: Engine, keys: Keys, now: datetime) -> World:
     with db.transaction(engine) as session:
         for statement in SPLIT:
             db.run(session, statement)
-        identity.seed_grants(session, CTX)
+        grants.seed(session, CTX)
         by_code = {r["code"]: r["id"] for r in db.rows(session, "SELECT code, id FROM customers")}
         world = World(engine, keys, now, by_code["C-0001"], by_code["C-0002"])
         _knockers(session, world)
