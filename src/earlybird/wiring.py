@@ -76,8 +76,6 @@ def routers() -> tuple[APIRouter, ...]:
         invoices.router,
         payments.router,
         amounts.router,
-        identity.router,
-        identity.legacy,
         reconcile.router,
         identity.router,
         identity.legacy,
