@@ -30,7 +30,7 @@ class _Told(BaseModel):
 
     client_id: Annotated[
         Text,
-        Field(description="A name the device makes up; what comes again under it is told once.", examples=["9f1c-17"]),
+        Field(description="The device makes it up; what comes again under it counts once.", examples=["9f1c-17"]),
     ]
     order_id: Annotated[
         UUID | None,
