@@ -84,7 +84,9 @@ class Town:
 
     def wish(self, *quantities: str, **over: Any) -> dict[str, Any]:
         products = (self.milk, self.curd)
-        lines = [{"product_id": str(p), "quantity": q} for p, q in zip(products, quantities or ("2", "1"), strict=False)]
+        lines = [
+            {"product_id": str(p), "quantity": q} for p, q in zip(products, quantities or ("2", "1"), strict=False)
+        ]
         return {"service_on": str(TOMORROW), "shift": "morning", "lines": lines} | over
 
     def place(self, role: str = "meena", *quantities: str, **over: Any) -> dict[str, Any]:

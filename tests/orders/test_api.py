@@ -39,7 +39,9 @@ def test_a_customer_places_an_order_at_the_price_in_force_and_sees_it(town: Town
     assert placed["cutoff_at"] == "2026-01-15T14:30:00Z"
     shown = town.ask("meena", "GET", f"/api/orders/{placed['id']}")
     assert shown.json() == placed
-    assert town.ask("meena", "GET", f"/api/orders/{placed['id']}", If_None_Match=shown.headers["etag"]).status_code == 304
+    assert (
+        town.ask("meena", "GET", f"/api/orders/{placed['id']}", If_None_Match=shown.headers["etag"]).status_code == 304
+    )
     told = town.rows("SELECT actor_kind, role, via, after FROM audit_entries WHERE entity_id = :id", id=placed["id"])
     assert [(r["actor_kind"], r["role"], r["via"]) for r in told] == [("user", "customer", "api")]
     assert told[0]["after"]["lines"][0]["quantity"] == "2.5"
@@ -50,7 +52,9 @@ def test_staff_order_for_anybody_at_a_price_they_may_set(town: Town) -> None:
     wish["lines"][0]["unit_price"] = "55"
     answer = town.ask("support", "POST", "/api/orders", wish)
     assert (answer.status_code, answer.json()["amount_minor"]) == (201, 5500)
-    assert town.rows("SELECT price_id FROM order_lines WHERE order_id = :id", id=answer.json()["id"]) == [{"price_id": None}]
+    assert town.rows("SELECT price_id FROM order_lines WHERE order_id = :id", id=answer.json()["id"]) == [
+        {"price_id": None}
+    ]
     mine = town.wish("1")
     mine["lines"][0]["unit_price"] = "55"
     assert refused(town.ask("meena", "POST", "/api/orders", mine)) == (403, "PriceNotYours", "/lines/0/unit_price")
@@ -103,9 +107,9 @@ def one(**line: Any) -> dict[str, Any]:
 
 REFUSED = [
     (404, "NoSuchCustomer", "/customer_id", lambda t: {"customer_id": str(t.ravi)}),
-    (404, "NoSuchCustomer", "/customer_id", lambda t: {"customer_id": NOBODY}),
+    (404, "NoSuchCustomer", "/customer_id", lambda _: {"customer_id": NOBODY}),
     (422, "NoSuchAddress", "/address_id", _foreign_address),
-    (422, "NoSuchProduct", "/lines/0/product_id", lambda t: one(product_id=NOBODY, quantity="1")),
+    (422, "NoSuchProduct", "/lines/0/product_id", lambda _: one(product_id=NOBODY, quantity="1")),
     (422, "NoSuchProduct", "/lines/0/product_id", _foreign_product),
     (422, "NotSoldAnyMore", "/lines/1/product_id", _archived),
     (422, "NoPriceInForce", "/lines/0/product_id", _priceless),
@@ -113,21 +117,23 @@ REFUSED = [
     (422, "invalid", "/body/lines/0/quantity", lambda t: one(product_id=str(t.milk), quantity="0")),
     (422, "invalid", "/body/lines/0/quantity", lambda t: one(product_id=str(t.milk), quantity=1.5)),
     (422, "invalid", "/body/lines/0/quantity", lambda t: one(product_id=str(t.milk), quantity="100000")),
-    (422, "invalid", "/body/lines", lambda t: {"lines": []}),
+    (422, "invalid", "/body/lines", lambda _: {"lines": []}),
     (422, "invalid", "/body", lambda t: {"lines": [{"product_id": str(t.milk), "quantity": "1"}] * 2}),
-    (422, "invalid", "/body/state", lambda t: {"state": "delivered"}),
-    (422, "invalid", "/body/note", lambda t: {"note": "a\0b"}),
-    (422, "DayNotNamed", "/service_on", lambda t: {"service_on": None, "shift": None}),
-    (422, "ShiftNotRun", "/shift", lambda t: {"shift": None}),
-    (422, "TooFarAhead", "/service_on", lambda t: {"service_on": "2027-03-01"}),
-    (409, "CutoffPassed", "/service_on", lambda t: {"service_on": "2026-01-15"}),
-    (409, "CutoffPassed", "/service_on", lambda t: {"service_on": "2020-01-15"}),
+    (422, "invalid", "/body/state", lambda _: {"state": "delivered"}),
+    (422, "invalid", "/body/note", lambda _: {"note": "a\0b"}),
+    (422, "DayNotNamed", "/service_on", lambda _: {"service_on": None, "shift": None}),
+    (422, "ShiftNotRun", "/shift", lambda _: {"shift": None}),
+    (422, "TooFarAhead", "/service_on", lambda _: {"service_on": "2027-03-01"}),
+    (409, "CutoffPassed", "/service_on", lambda _: {"service_on": "2026-01-15"}),
+    (409, "CutoffPassed", "/service_on", lambda _: {"service_on": "2020-01-15"}),
     (409, "SiteClosed", "/service_on", _closed),
     (409, "CustomerGone", "/customer_id", _stopped),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("status", "failure", "pointer", "over"), REFUSED, ids=lambda case: getattr(case, "__name__", None))
+@pytest.mark.parametrize(
+    ("status", "failure", "pointer", "over"), REFUSED, ids=lambda case: getattr(case, "__name__", None)
+)
 def test_what_cannot_be_ordered_is_refused_by_its_field_and_nothing_is_written(
     town: Town, status: int, failure: str, pointer: str, over: Any
 ) -> None:
@@ -140,7 +146,12 @@ def test_a_business_customer_may_leave_the_day_open(town: Town) -> None:
     with db.transaction(town.engine) as session:
         session.execute(text("UPDATE customers SET kind = 'business' WHERE id = :id"), {"id": town.meena})
     placed = town.place("meena", "3", service_on=None, shift=None)
-    assert (placed["service_on"], placed["shift"], placed["cutoff_at"], placed["amount_minor"]) == (None, None, None, 18000)
+    assert (placed["service_on"], placed["shift"], placed["cutoff_at"], placed["amount_minor"]) == (
+        None,
+        None,
+        None,
+        18000,
+    )
     town.now = AFTER_CUTOFF
     changed = town.ask("meena", "PUT", f"/api/orders/{placed['id']}", {"lines": town.wish("4")["lines"]})
     assert (changed.status_code, changed.json()["amount_minor"]) == (200, 24000)
@@ -193,7 +204,9 @@ def test_an_outsider_finds_no_order_and_a_wrong_role_is_turned_away(
 def test_a_changed_order_keeps_the_price_of_what_stays_and_says_before_and_after(town: Town) -> None:
     order = town.place("meena", "2", "1", note="ring twice")
     with db.transaction(town.engine) as session:
-        db.run(session, "UPDATE prices SET unit_price = 99 WHERE product_id IN (:a, :b)", {"a": town.milk, "b": town.curd})
+        db.run(
+            session, "UPDATE prices SET unit_price = 99 WHERE product_id IN (:a, :b)", {"a": town.milk, "b": town.curd}
+        )
     path = f"/api/orders/{order['id']}"
     changed = town.ask("meena", "PUT", path, {"lines": [{"product_id": str(town.milk), "quantity": "3"}]}).json()
     assert (changed["amount_minor"], changed["note"], changed["line_count"]) == (18000, None, 1)
@@ -215,7 +228,9 @@ def test_a_planned_order_changes_and_falls_together_with_its_stop(town: Town) ->
     order, delivery_id = town.planned("meena", "2", "1")
     assert (order["state"], order["address"]["line1"]) == ("planned", "12 Temple Road")
     path = f"/api/orders/{order['id']}"
-    body = {"lines": [{"product_id": str(town.curd), "quantity": "4"}, {"product_id": str(town.milk), "quantity": "0.5"}]}
+    body = {
+        "lines": [{"product_id": str(town.curd), "quantity": "4"}, {"product_id": str(town.milk), "quantity": "0.5"}]
+    }
     assert town.ask("meena", "PUT", path, body).status_code == 200
     sql = "SELECT l.product_id, k.ordered_quantity::text AS q FROM delivery_lines k JOIN order_lines l ON l.id = k.order_line_id WHERE k.delivery_id = :id ORDER BY l.position"
     owed = lambda: {r["product_id"]: r["q"] for r in town.rows(sql, id=delivery_id)}  # noqa: E731
@@ -236,15 +251,23 @@ def test_after_the_cutoff_only_an_admin_withdraws_what_nobody_went_out_with(town
     other, out_id = town.planned("meena")
     town.now = AFTER_CUTOFF
     path = f"/api/orders/{order['id']}"
-    assert refused(town.ask("meena", "PUT", path, {"lines": town.wish()["lines"]})) == (409, "CutoffPassed", "/service_on")
+    assert refused(town.ask("meena", "PUT", path, {"lines": town.wish()["lines"]})) == (
+        409,
+        "CutoffPassed",
+        "/service_on",
+    )
     late = town.ask("support", "POST", f"{path}/cancel", {"reason": "late"})
     assert refused(late) == (409, "CutoffPassed", "/service_on")
     assert town.ask("admin", "DELETE", path).status_code == 422
     gone = town.ask("admin", "DELETE", f"{path}?reason=twice")
-    assert (gone.status_code, gone.json()["state"], gone.json()["deliveries"][0]["state"]) == (200, "cancelled", "cancelled")
-    assert town.rows("SELECT reason FROM audit_entries WHERE action = 'order.withdraw' AND entity_id = :id", id=order["id"]) == [
-        {"reason": "twice"}
-    ]
+    assert (gone.status_code, gone.json()["state"], gone.json()["deliveries"][0]["state"]) == (
+        200,
+        "cancelled",
+        "cancelled",
+    )
+    assert town.rows(
+        "SELECT reason FROM audit_entries WHERE action = 'order.withdraw' AND entity_id = :id", id=order["id"]
+    ) == [{"reason": "twice"}]
     town.now = BREAKFAST
     told = {"client_id": out_id, "outcome": "not_delivered", "device_at": BREAKFAST.isoformat()}
     assert town.ask("driver", "POST", f"/api/deliveries/{out_id}/confirm", told).status_code == 200
@@ -267,7 +290,11 @@ def test_what_a_standing_order_made_is_not_changed_by_hand_but_may_be_cancelled(
     town.plan()
     order = town.ask("ravi", "GET", "/api/orders").json()["items"][0]
     path = f"/api/orders/{order['id']}"
-    assert refused(town.ask("ravi", "PUT", path, {"lines": town.wish()["lines"]})) == (409, "MadeByStandingOrder", "/order_id")
+    assert refused(town.ask("ravi", "PUT", path, {"lines": town.wish()["lines"]})) == (
+        409,
+        "MadeByStandingOrder",
+        "/order_id",
+    )
     assert town.ask("ravi", "POST", f"{path}/cancel", {"reason": "away"}).json()["state"] == "cancelled"
     town.plan()
     assert town.ask("ravi", "GET", path).json()["state"] == "cancelled"
@@ -328,7 +355,12 @@ def test_cancelling_and_confirming_at_once_one_wins_and_the_books_agree(town: To
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(st.lists(st.tuples(st.sampled_from(["change", "plan", "cancel", "withdraw"]), st.integers(1, 3), st.integers(1, 9)), max_size=6))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["change", "plan", "cancel", "withdraw"]), st.integers(1, 3), st.integers(1, 9)),
+        max_size=6,
+    )
+)
 def test_whatever_is_changed_planned_and_cancelled_the_stop_owes_what_the_order_holds(
     town: Town, moves: list[tuple[str, int, int]]
 ) -> None:
