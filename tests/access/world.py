@@ -99,7 +99,9 @@ NOBODY = "01890000-0000-7000-8000-000000000000"
 OTHERS = {
     "service_on": "2026-01-20",
     "month": "2025-12",
-    "name": "charge_one_time",
+    "name": "check_dates",
+    "shift": "morning",
+    "closed_on": "2026-01-20",
     "kind": "customers",
     "day": "2026-01-20",
 }
