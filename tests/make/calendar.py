@@ -109,7 +109,9 @@ class Calendar:
     def snapshot(self, key: UUID, day: date) -> tuple[Standing, dict[str, Any] | None]:
         """What decides a day of a standing order, and the version in force."""
         base = self.standing[key]
-        row = max((v for v in self.versions[key] if v["valid_from"] <= day), key=lambda v: v["valid_from"], default=None)
+        row = max(
+            (v for v in self.versions[key] if v["valid_from"] <= day), key=lambda v: v["valid_from"], default=None
+        )
         entries = (self.entries.get((key, day, kind)) for kind in ("irregular", "override"))
         snapshot = Standing(
             base.state, base.starts_on, base.stops_on, base.customer_gone_from, base.pauses,

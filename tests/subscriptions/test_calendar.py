@@ -91,7 +91,10 @@ def test_the_calendar_says_what_the_rule_and_the_plan_say(session: Session, ctx:
                 assert line["why"].endswith(".")
                 reasons.add(line["rule"])
                 if amount > 0 and not is_closed:
-                    due[key, day, str(shift)] = (amount, line["override_id"] if rule in {"irregular", "override"} else None)
+                    due[key, day, str(shift)] = (
+                        amount,
+                        line["override_id"] if rule in {"irregular", "override"} else None,
+                    )
             assert any((day, shift) in told for shift in Shift), "also a day without anything says why"
         day, shift = random.choice(list(told)) if told else (FIRST, Shift.morning)
         if told:
@@ -125,7 +128,9 @@ def test_the_price_of_a_day_is_the_one_the_plan_takes(session: Session, ctx: Ctx
         told = catalog.price_on(session, milk.id, meena.id, day, agreed=agreed)
         assert told
         assert (line["price_id"], line["unit_price"], line["currency"]) == (told["price_id"], told["unit_price"], "INR")
-        amount = db.value(session, f"SELECT {catalog.amount_minor('1', ':p', ':c')}", {"p": line["unit_price"], "c": "INR"})
+        amount = db.value(
+            session, f"SELECT {catalog.amount_minor('1', ':p', ':c')}", {"p": line["unit_price"], "c": "INR"}
+        )
         assert line["amount_minor"] == amount
     savepoint.rollback()
 
@@ -144,7 +149,9 @@ def test_every_day_says_why(session: Session, ctx: Ctx, firm: Firm) -> None:
     service.change(session, ctx, order.id, valid_from=MON + 4 * ONE, pattern="weekly", weekdays=[4])
     service.stop(session, ctx, order.id, stops_on=MON + 6 * ONE, reason="moving")
     found = queries.calendar(session, ctx, customer_id=meena.id, first=MON - ONE, last=MON + 6 * ONE)
-    told = [(float(line["quantity"]), str(line["rule"]), line["why"], line["is_changeable"]) for _, line in lines(found)]
+    told = [
+        (float(line["quantity"]), str(line["rule"]), line["why"], line["is_changeable"]) for _, line in lines(found)
+    ]
     assert told == [
         (0, "outside", "It starts on 2026-01-19.", False),
         (2, "daily", "Every day.", True),
@@ -189,7 +196,11 @@ def test_a_calendar_has_its_bounds_and_its_owner(session: Session, ctx: Ctx, fir
     meena, ravi = make.customer(session, firm), make.customer(session, firm)
     order = make.subscription(session, meena, make.product(session, firm))
     found = queries.calendar(session, ctx, customer_id=meena.id)
-    assert (found["first_on"], found["last_on"], found["zone"]) == (date(2026, 1, 15), date(2026, 2, 11), "Asia/Kolkata")
+    assert (found["first_on"], found["last_on"], found["zone"]) == (
+        date(2026, 1, 15),
+        date(2026, 2, 11),
+        "Asia/Kolkata",
+    )
     assert len(queries.calendar(session, ctx, customer_id=meena.id, first=MON, last=MON + 91 * ONE)["days"]) == 92
     for last in (MON + 92 * ONE, MON - ONE):
         with pytest.raises(SpanTooLong):
