@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from earlybird import wiring
 from earlybird.infra import http
 from earlybird.infra.db import connect, value
+from earlybird.infra.hashing import Hasher
 from earlybird.infra.security import Keys
 from earlybird.infra.settings import Settings
 from earlybird.kernel.ctx import Ctx
@@ -41,6 +42,7 @@ def create_app(
     app.state.clock = clock
     app.state.keys = keys or Keys.random()
     app.state.settings = settings
+    app.state.hasher = Hasher.read(settings)
     app.state.limiter = http.Limiter(settings.requests_per_minute)
     http.install(app, pages.problem)
     app.add_api_route("/api/health", health, methods=["GET"], tags=["health"])

@@ -43,8 +43,8 @@ TABLES = (
     deliveries,
     fulfilment,
     billing,
-    webhooks,
     importers,
+    webhooks,
     migrations,
 )
 """Modules that declare tables; Alembic sees what is listed here."""
@@ -52,12 +52,41 @@ TABLES = (
 
 def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
+    from earlybird.billing.api import amounts, invoices, payments
+    from earlybird.catalog import api as catalog
+    from earlybird.customers import api as customers
+    from earlybird.deliveries.api import deliveries, orders, plans
+    from earlybird.identity import api as identity
     from earlybird.reconcile import api as reconcile
-    from earlybird.web.admin import pages
+    from earlybird.subscriptions import api as subscriptions
+    from earlybird.territory import api as territory
+    from earlybird.web.admin import audit_api, pages, signing_in
+    from earlybird.web.portal import api as portal
     from earlybird.web.reference import pages as reference
     from earlybird.webhooks import api as webhooks
 
-    return (reconcile.router, pages.router, reference.router, webhooks.router)
+    return (
+        orders.router,
+        deliveries.router,
+        plans.router,
+        catalog.router,
+        customers.router,
+        territory.router,
+        subscriptions.router,
+        invoices.router,
+        payments.router,
+        amounts.router,
+        reconcile.router,
+        identity.router,
+        identity.legacy,
+        portal.router,
+        portal.legacy,
+        audit_api.router,
+        signing_in.router,
+        webhooks.router,
+        pages.router,
+        reference.router,
+    )
 
 
 def messages(settings: Settings) -> Messages:
@@ -71,7 +100,11 @@ def messages(settings: Settings) -> Messages:
 
 def periodic(settings: Settings) -> tuple[Periodic, ...]:
     """Return every job that runs on a schedule."""
+    from earlybird.audit import jobs as sealing
     from earlybird.billing import jobs as charging
+    from earlybird.deliveries import jobs as planning
+    from earlybird.identity import jobs as identity
+    from earlybird.infra.checkpoints import Checkpoints
     from earlybird.infra.outward import Outward
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
@@ -79,10 +112,14 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
     from earlybird.webhooks import jobs as webhooks
 
     return (
+        sealing.every_minute(lambda: Checkpoints.at(settings)),
+        planning.EVERY_FIVE_MINUTES,
         charging.EVERY_MINUTE,
         charging.NIGHTLY,
         reconcile.NIGHTLY,
         idempotency.HOURLY,
+        identity.EVERY_MINUTE,
+        identity.NIGHTLY,
         notifications.sweep(Keys.read(settings), messages(settings)),
         webhooks.sweep(Keys.read(settings), Outward(private=settings.webhooks_private)),
         webhooks.NIGHTLY,

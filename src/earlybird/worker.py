@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Engine
 
 from earlybird import wiring
+from earlybird.infra.db import conninfo
 from earlybird.infra.queue import OnDemand
 from earlybird.infra.schedule import Periodic
 from earlybird.infra.settings import Settings
@@ -23,9 +24,8 @@ def circumstances() -> Ctx:
 
 
 def create_queue(engine: Engine, settings: Settings) -> procrastinate.App:
-    """Return the queue on the same database with every job registered, periodic and on demand."""
-    address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    queue = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=address))
+    """Return the queue on the same database, as the same role, with every job registered, periodic and on demand."""
+    queue = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=conninfo(engine)))
     for job in wiring.periodic(settings):
         register(queue, engine, job)
     for wanted in wiring.on_demand(settings):

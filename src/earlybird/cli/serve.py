@@ -45,7 +45,7 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
     def still() -> datetime:
         return found.now or clock()
 
-    with terminal.database(data_dir) as engine:
+    with terminal.database(data_dir, as_application=True) as engine:
         terminal.console.print(f"Serving on [bold]http://{host}:{port}[/] (Ctrl-C stops)", highlight=False)
         app = create_app(engine, still, keys=Keys.read(found), settings=found)
         server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False))
@@ -65,7 +65,7 @@ def worker(data_dir: DataDir = None) -> None:
     from earlybird.infra import log
 
     log.configure()
-    with terminal.database(data_dir) as engine:
+    with terminal.database(data_dir, as_application=True) as engine:
         terminal.console.print("Working (Ctrl-C stops)")
         background.serve(engine, terminal.settings(data_dir))
 
