@@ -27,7 +27,8 @@ PREFIX = "C"
 GIVEN = """
 FROM jsonb_to_recordset(CAST(:customers AS jsonb)) AS g (
     id uuid, business_id uuid, site_id uuid, code text, kind text, name text, phone text,
-    phone_as_given text, email text, language text, area_id uuid, driver_id uuid, marketer_id uuid, bill_to_id uuid, billing_cycle text, state text,
+    phone_as_given text, email text, language text,
+    area_id uuid, driver_id uuid, marketer_id uuid, bill_to_id uuid, billing_cycle text, state text,
     state_from date, trial_from date, notes text, delivery_instructions text, address jsonb, keys jsonb)
 """
 
@@ -70,7 +71,7 @@ def create(session: Session, ctx: Ctx, wanted: Newcomer, *, first_hash: str | No
         wanted = replace(wanted, marketer_id=ctx.actor.id)
     key = _write(session, ctx, [wanted], first_hash)[0]
     row = session.get_one(Customer, key)
-    said = _plain({name: fact for name, fact in _facts(wanted).items() if fact not in {None, ()}})
+    said = _plain({name: fact for name, fact in _facts(wanted).items() if fact is not None and fact != ()})
     audit.record(session, ctx, "customers.create", "customer", key, after=said | {"code": row.code})
     return row
 
