@@ -19,6 +19,7 @@ from earlybird.notifications import models as notifications
 from earlybird.orders import models as orders
 from earlybird.subscriptions import models as subscriptions
 from earlybird.territory import models as territory
+from earlybird.webhooks import models as webhooks
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -43,6 +44,7 @@ TABLES = (
     fulfilment,
     billing,
     importers,
+    webhooks,
     migrations,
 )
 """Modules that declare tables; Alembic sees what is listed here."""
@@ -56,8 +58,12 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.deliveries.api import deliveries, orders, plans
     from earlybird.identity import api as identity
     from earlybird.reconcile import api as reconcile
-    from earlybird.web.admin import pages, signing_in
+    from earlybird.subscriptions import api as subscriptions
+    from earlybird.territory import api as territory
+    from earlybird.web.admin import audit_api, pages, signing_in
+    from earlybird.web.portal import api as portal
     from earlybird.web.reference import pages as reference
+    from earlybird.webhooks import api as webhooks
 
     return (
         orders.router,
@@ -65,13 +71,19 @@ def routers() -> tuple[APIRouter, ...]:
         plans.router,
         catalog.router,
         customers.router,
+        territory.router,
+        subscriptions.router,
         invoices.router,
         payments.router,
         amounts.router,
+        reconcile.router,
         identity.router,
         identity.legacy,
-        reconcile.router,
+        portal.router,
+        portal.legacy,
+        audit_api.router,
         signing_in.router,
+        webhooks.router,
         pages.router,
         reference.router,
     )
@@ -93,9 +105,11 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
     from earlybird.deliveries import jobs as planning
     from earlybird.identity import jobs as identity
     from earlybird.infra.checkpoints import Checkpoints
+    from earlybird.infra.outward import Outward
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
     from earlybird.reconcile import jobs as reconcile
+    from earlybird.webhooks import jobs as webhooks
 
     return (
         sealing.every_minute(lambda: Checkpoints.at(settings)),
@@ -107,12 +121,19 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
         identity.EVERY_MINUTE,
         identity.NIGHTLY,
         notifications.sweep(Keys.read(settings), messages(settings)),
+        webhooks.sweep(Keys.read(settings), Outward(private=settings.webhooks_private)),
+        webhooks.NIGHTLY,
     )
 
 
 def on_demand(settings: Settings) -> tuple[OnDemand, ...]:
     """Return every job that a commit asks for."""
+    from earlybird.infra.outward import Outward
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
+    from earlybird.webhooks import jobs as webhooks
 
-    return (notifications.on_demand(Keys.read(settings), messages(settings)),)
+    return (
+        notifications.on_demand(Keys.read(settings), messages(settings)),
+        webhooks.on_demand(Keys.read(settings), Outward(private=settings.webhooks_private)),
+    )

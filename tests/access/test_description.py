@@ -11,6 +11,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 from sqlalchemy import Engine
 
 from access.world import ROLES, World, build
@@ -24,6 +25,7 @@ from make.month import NOW
 
 EXAMPLES = 50 if SOAK else 2
 WHO = (*ROLES, "nobody")
+SELF = ("/api/auth/", "/auth/")
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +40,12 @@ def world(server: Embedded) -> Iterator[World]:
 def document(worker_engine: Engine) -> dict[str, Any]:
     found: dict[str, Any] = create_app(worker_engine).openapi()
     return found
+
+
+def is_named_rule(answer: Any) -> bool:
+    """Whether a rule refused that no schema can say: a password everybody knows, a reference to nothing."""
+    kind = answer.json().get("type", "") if answer.status_code == 422 else ""
+    return str(kind).startswith("urn:earlybird:invalid:")
 
 
 def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -72,8 +80,8 @@ def test_every_example_fits_its_shape(document: dict[str, Any]) -> None:
 def test_it_does_what_it_says(world: World, who: str) -> None:
     app = create_app(world.engine, lambda: NOW, keys=world.keys, settings=Settings(requests_per_minute=10**9))
     schema = schemathesis.openapi.from_asgi("/api/openapi.json", app)
-    for found in schema.get_all_operations():
-        operation = found.ok()
+    told = [found.ok() for found in schema.get_all_operations()]
+    for operation in sorted(told, key=lambda operation: operation.path.startswith(SELF)):  # they end the session
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
 
             @hypothesis.settings(
@@ -82,7 +90,9 @@ def test_it_does_what_it_says(world: World, who: str) -> None:
             )  # fmt: skip
             @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
             def agrees(case: schemathesis.Case) -> None:
-                case.call_and_validate(headers=world.credentials[who])
+                answer = case.call(headers=world.credentials[who])
+                excluded = [positive_data_acceptance] if is_named_rule(answer) else []
+                case.validate_response(answer, excluded_checks=excluded)
 
             try:
                 agrees()

@@ -26,6 +26,9 @@ EXPECTED = list(csv.DictReader((Path(__file__).parent / "expected.csv").read_tex
 CELLS = {"all", "own", "round", "area", "shop", "warehouse", "no"}
 LOOKS = {"GET", "HEAD"}
 SCOPED = CELLS - {"all", "no"}
+NARROW = {"/api/proof", "/api/reconcile/findings", "/api/reconcile/findings/{finding_id}"}
+"""What the key that may only read the proof opens."""
+
 SELF = ("/api/auth/", "/auth/")
 """Paths about oneself: there is nobody else's to name."""
 
@@ -127,6 +130,8 @@ def test_what_is_not_theirs_looks_like_what_is_not_there(world: World, door: Tes
 
 def test_what_is_theirs_opens(world: World, door: TestClient, app: Any) -> None:
     for row in sorted(EXPECTED, key=lambda row: row["method"] not in LOOKS):
+        if row["path"].startswith(SELF) and row["method"] not in LOOKS:
+            continue  # they want a right password or code, or end the session: tests/identity tries them
         for role in ROLES:
             if row[role] == "no":
                 continue

@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from earlybird.identity.service import grants
 from earlybird.identity import tokens
 from earlybird.identity.rules import KEY_MARK, fingerprint
+from earlybird.identity.service import grants
 from earlybird.infra import db
 from earlybird.infra.security import Keys
 from earlybird.kernel import ids

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,14 +89,17 @@ def test_the_jobs_do_their_work_as_the_application(server: Embedded, tmp_path: P
         owner = db.connect(url)
         with db.transaction(owner) as session:
             month(session)
+            made = db.value(session, "SELECT count(*) FROM charges")
             db.run(session, "SET LOCAL session_replication_role = replica")
-            db.run(session, "DELETE FROM charges WHERE id IN (SELECT id FROM charges LIMIT 3)")
+            db.run(session, "DELETE FROM charges WHERE service_on = (SELECT min(service_on) FROM charges)")
+            assert db.value(session, "SELECT count(*) FROM charges") < made
         with application(url) as engine:
             ctx = Ctx(actor=SYSTEM, now=NOW, via="job")
-            for job in wiring.periodic(Settings(data_dir=tmp_path)):
+            jobs = wiring.periodic(Settings(data_dir=tmp_path))
+            for job in (*jobs, jobs[0]):  # the first seals what the others did
                 job.run(engine, ctx)
         with db.transaction(owner) as session:
-            assert db.value(session, "SELECT count(*) FROM findings") > 0
+            assert db.value(session, "SELECT count(*) FROM charges") == made
             assert db.value(session, "SELECT count(*) FROM audit_seals") == 1
             assert (tmp_path / "audit-checkpoints.jsonl").read_bytes().count(b"\n") == 1
         owner.dispose()
@@ -119,7 +122,7 @@ def test_the_queue_works_as_the_application(fresh_url: str, app_engine: Engine, 
                 "SELECT DISTINCT usename FROM pg_stat_activity WHERE datname = current_database()"
             )
             assert owners.fetchall()
-    assert who == [db.APPLICATION]
+    assert set(who) == {db.APPLICATION}
 
 
 def test_pages_are_served_as_the_application(server: Embedded) -> None:
@@ -130,9 +133,10 @@ def test_pages_are_served_as_the_application(server: Embedded) -> None:
             identity.seed_grants(session, CTX)
             identity.create_owner(session, CTX, "asha@example.com")
         with application(url) as engine:
-            client = TestClient(create_app(engine, lambda: NOW), follow_redirects=False)
+            same_site = {"Sec-Fetch-Site": "same-origin"}
+            client = TestClient(create_app(engine, lambda: NOW), follow_redirects=False, headers=same_site)
             assert client.post(f"/sign-in/{link(owner)}").status_code == 303
-            assert client.get("/").status_code == 200
+            assert client.get("/proof").status_code == 200
             assert client.get("/api/proof").json()["totals"]
         owner.dispose()
 
@@ -149,46 +153,22 @@ def test_the_way_down_leaves_the_role_to_the_other_databases_and_up_grants_again
         schema.upgrade(fresh)
 
 
-def test_databases_made_at_the_same_moment_agree_on_the_role(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_databases_made_at_the_same_moment_agree_on_the_role() -> None:
     home = Path("/tmp") / f"eb-role-{os.getpid()}"  # noqa: S108  the server's account must reach it
     home.mkdir(mode=0o711)
     embedded = Embedded(home / "pg", durable=False)
-    failed: list[BaseException] = []
-
-    def make(name: str) -> None:
-        engine = db.connect(embedded.url(name))
-        try:
-            schema.upgrade(engine)
-            assert db.can_act_as_application(engine)
-        except BaseException as failure:  # noqa: BLE001
-            failed.append(failure)
-        finally:
-            engine.dispose()
-
+    code = "import sys; from earlybird import schema; from earlybird.infra import db; e = db.connect(sys.argv[1]); "
+    code += "schema.upgrade(e); assert db.can_act_as_application(e)"
     try:
         with embedded.running():
             names = [f"at_once_{n}" for n in range(3)]
             for name in names:
                 admin(embedded, f"CREATE DATABASE {name}")
-            sql = (Path(schema.__file__).parent / "doors_and_locks.sql").read_text()
-            role = sql[sql.index("DO $$") : sql.index("CREATE FUNCTION grant_to_application")]
-            barrier = threading.Barrier(3)
-
-            def create(name: str) -> None:
-                with psycopg.connect(embedded.url(name).replace("+psycopg", "")) as connection:
-                    barrier.wait()
-                    connection.execute(role)  # type: ignore[call-overload]
-
-            threads = [threading.Thread(target=create, args=(name,)) for name in names]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
-            make(names[0])
+            made = [subprocess.Popen([sys.executable, "-c", code, embedded.url(name)]) for name in names]
+            assert [one.wait(120) for one in made] == [0, 0, 0]
     finally:
         embedded.destroy()
-        home.rmdir()
-    assert failed == []
+        shutil.rmtree(home)
 
 
 def test_an_owner_who_may_make_no_role_gets_his_schema_and_a_warning(server: Embedded, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from earlybird.cli import (
     reconcile,
     serve,
     steps,
+    token,
+    webhooks,
 )
 from earlybird.cli.terminal import failures_shown
 
@@ -38,6 +40,7 @@ app.command()(serve.up)
 app.command()(serve.serve)
 app.command()(serve.worker)
 app.command()(openapi.openapi)
+app.command()(token.token)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
 app.add_typer(steps.app, name="steps")
@@ -50,6 +53,7 @@ app.command()(pay.pay)
 app.command()(reconcile.reconcile)
 app.add_typer(audit.app, name="audit")
 app.add_typer(messages.app, name="messages")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def main() -> None:

@@ -26,6 +26,11 @@ Password = Annotated[
     StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00]*$"),
     Field(examples=["seven green kettles sing"], json_schema_extra={"format": "password", "writeOnly": True}),
 ]
+NewPassword = Annotated[
+    str,
+    StringConstraints(min_length=8, max_length=256, pattern=r"^[^\x00]*$"),
+    Field(examples=["seven green kettles sing"], json_schema_extra={"format": "password", "writeOnly": True}),
+]
 Digits = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$"), Field(examples=["314159"])]
 Otp = Annotated[
     str,
@@ -43,9 +48,17 @@ def _either(*names: str) -> dict[str, Any]:
     return {"oneOf": [{"required": [name]} for name in names]}
 
 
+def _no_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+ABSENT: Any = Field(default=None, json_schema_extra=_no_default)
+"""A field that may be left out, but not be null: which of several is there says what is meant."""
+
+
 class _ByName(_In):
-    email: Email | None = None
-    phone: Phone | None = None
+    email: Email = ABSENT
+    phone: Phone = ABSENT
 
     @model_validator(mode="after")
     def _one_name(self) -> _ByName:
@@ -91,7 +104,7 @@ class CodeIn(_In):
 class PasswordIn(_In):
     """A new password, and the old one where there is one."""
 
-    password: Password
+    password: NewPassword
     current_password: Password | None = None
 
 
@@ -108,15 +121,18 @@ class ResetIn(_In):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": [{"required": ["token"]}, {"required": ["phone", "code"]}],
+            "oneOf": [
+                {"required": ["token"], "not": {"anyOf": [{"required": ["phone"]}, {"required": ["code"]}]}},
+                {"required": ["phone", "code"], "not": {"required": ["token"]}},
+            ],
             "examples": [{"phone": "+91 98765 43210", "code": "314159", "password": "seven green kettles sing"}],
         }
     )
 
-    password: Password
-    token: Secret | None = None
-    phone: Phone | None = None
-    code: Digits | None = None
+    password: NewPassword
+    token: Secret = ABSENT
+    phone: Phone = ABSENT
+    code: Digits = ABSENT
     user_id: UUID | None = None
 
     @model_validator(mode="after")

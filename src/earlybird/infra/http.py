@@ -403,7 +403,8 @@ def _malformed(request: Request, failure: Exception, page: Page) -> Response:
 async def _stranger(request: Request) -> Failure | None:
     """Return why the caller may not use the route at all: that is said before what is wrong with the input."""
     route = request.scope.get("route")
-    callers = [await lock.call(request) for lock in getattr(route, "dependant", Dependant()).dependencies if lock.call]
+    asked = getattr(route, "dependant", Dependant()).dependencies
+    callers = [await lock.call(request) for lock in asked if lock.call and lock.name == "caller"]
 
     def ask(caller: Caller) -> Failure | None:
         try:

@@ -55,3 +55,5 @@ class Settings(BaseSettings):
 
     password_rounds: int = 3
     """How many rounds one password hash takes."""
+    webhooks_private: bool = False
+    """Whether webhook endpoints may be http and in the own network; only for tests and closed networks."""

@@ -74,6 +74,12 @@ def seals_after(session: Session, seal_no: int, limit: int) -> list[dict[str, An
     return rows(session, "SELECT * FROM audit_seals WHERE seal_no > :seal_no ORDER BY seal_no LIMIT :limit", facts)
 
 
+def newest(session: Session, limit: int) -> list[Checkpoint]:
+    """Return the checkpoints of the newest seals, newest first."""
+    found = rows(session, "SELECT * FROM audit_seals ORDER BY seal_no DESC LIMIT :limit", {"limit": limit})
+    return [as_line(seal) for seal in found]
+
+
 def late_entries(session: Session, seal_no: int) -> list[dict[str, Any]]:
     """Return the entries of a seal that say a time from well before the seal before it."""
     last = rows(session, "SELECT * FROM audit_seals WHERE seal_no = :n - 1", {"n": seal_no})

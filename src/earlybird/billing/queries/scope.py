@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from earlybird.customers.queries import own
 from earlybird.identity.rules import within
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.pages import Page
@@ -15,7 +16,8 @@ def visible(ctx: Ctx, customer: str) -> str:
     Own is what belongs to one's customers and to whom they pay for; its values come from `identity.rules.reach`.
     """
     mine = "ANY(CAST(:my_customers AS uuid[]))"
-    return within(ctx, own=f"{customer} = {mine} OR {customer} IN (SELECT id FROM customers WHERE bill_to_id = {mine})")
+    paid = f"{customer} IN (SELECT id FROM customers WHERE bill_to_id = {mine})"
+    return within(ctx, own=f"{own(ctx, customer)} OR {paid}")
 
 
 def cut(found: list[dict[str, Any]], limit: int) -> Page[dict[str, Any]]:

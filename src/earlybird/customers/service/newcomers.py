@@ -27,8 +27,8 @@ PREFIX = "C"
 GIVEN = """
 FROM jsonb_to_recordset(CAST(:customers AS jsonb)) AS g (
     id uuid, business_id uuid, site_id uuid, code text, kind text, name text, phone text,
-    phone_as_given text, email text, language text,
-    area_id uuid, driver_id uuid, marketer_id uuid, bill_to_id uuid, billing_cycle text, state text,
+    phone_as_given text, email text, language text, area_id uuid, driver_id uuid,
+    marketer_id uuid, bill_to_id uuid, billing_cycle text, state text,
     state_from date, trial_from date, notes text, delivery_instructions text, address jsonb, keys jsonb)
 """
 

@@ -45,7 +45,7 @@ class _Told(BaseModel):
         Field(
             min_length=1,
             max_length=1000,
-            description="Each line in one way, and how much of it is at the door. A line that is not named is not told.",
+            description="Each line in one way, and how much of it is at the door. A line not named is not told.",
         ),
     ] = None
     device_at: Annotated[

@@ -30,7 +30,8 @@ MISSED = "plan_run_missed"
 SITES = """
 SELECT s.id, s.name, s.zone, b.cutover_on,
        (SELECT min(r.service_on) FROM plan_runs r WHERE r.site_id = s.id) AS first_on,
-       jsonb_agg(jsonb_build_object('cutoff', p.cutoff, 'days_before', p.cutoff_days_before, 'starts', p.starts)) AS shifts
+       jsonb_agg(jsonb_build_object('cutoff', p.cutoff, 'days_before', p.cutoff_days_before,
+                                    'starts', p.starts)) AS shifts
 FROM sites s JOIN businesses b ON b.id = s.business_id JOIN shifts p ON p.site_id = s.id
 WHERE s.archived_at IS NULL GROUP BY s.id, b.id ORDER BY s.id"""
 

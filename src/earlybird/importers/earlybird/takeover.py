@@ -95,6 +95,7 @@ def convert(
 
     def run(title: str, stage: Callable[[Session, Ctx, masters.Home], dict[str, int]]) -> dict[str, int]:
         with db.transaction(engine) as session:
+            db.as_history(session)
             db.settled_later(session)
             db.whole_sets(session)
             customers.logins_later(session, "login_to_customer opens them")

@@ -120,7 +120,7 @@ def _describe(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     summary, _, rest = (route.endpoint.__doc__ or "").strip().partition("\n")
     operation["summary"] = summary.split(". ")[0].split("; ")[0].rstrip(".")[:120]
     operation["description"] = "\n".join(line.strip() for line in [summary, *rest.splitlines()]).strip()
-    operation["operationId"] = f"{slice_of(route)}_{route.endpoint.__name__}"
+    operation["operationId"] = f"{slice_of(route)}_{route.endpoint.__name__}" + ("_legacy" if route.deprecated else "")
     operation.setdefault("tags", [slice_of(route)])
     wanted = action(route)
     operation["security"] = [{name: []} for name in SCHEMES] if wanted else []
