@@ -71,7 +71,7 @@ def create(session: Session, ctx: Ctx, wanted: Newcomer, *, first_hash: str | No
         wanted = replace(wanted, marketer_id=ctx.actor.id)
     key = _write(session, ctx, [wanted], first_hash)[0]
     row = session.get_one(Customer, key)
-    said = _plain({name: fact for name, fact in _facts(wanted).items() if fact not in {None, ()}})
+    said = _plain({name: fact for name, fact in _facts(wanted).items() if fact is not None and fact != ()})
     audit.record(session, ctx, "customers.create", "customer", key, after=said | {"code": row.code})
     return row
 
