@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from earlybird.cli import bill, charge, confirm, database, demo, importing, init, pay, plan, reconcile, serve, steps
+from earlybird.cli import (
+    bill,
+    charge,
+    confirm,
+    database,
+    demo,
+    importing,
+    init,
+    pay,
+    plan,
+    reconcile,
+    serve,
+    steps,
+    tables,
+)
 from earlybird.cli.terminal import failures_shown
 
 app = typer.Typer(
@@ -23,6 +37,8 @@ app.command()(serve.serve)
 app.command()(serve.worker)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
+importing.app.command("csv")(tables.import_csv)
+app.add_typer(tables.app, name="export")
 app.add_typer(steps.app, name="steps")
 app.command("legacy-bill")(importing.legacy_bill)
 app.command()(plan.plan)

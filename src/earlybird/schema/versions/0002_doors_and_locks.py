@@ -35,6 +35,22 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('caller', 'key', name=op.f('kept_answers_pkey'))
     )
     op.create_index(op.f('kept_answers_made_at_idx'), 'kept_answers', ['made_at'], unique=False)
+    op.create_table('import_rejections',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('run_id', sa.Uuid(), nullable=False),
+    sa.Column('line', sa.Integer(), nullable=False),
+    sa.Column('verdict', sa.Text(), nullable=False),
+    sa.Column('field', sa.Text(), nullable=True),
+    sa.Column('rule', sa.Text(), nullable=False),
+    sa.Column('cells', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('amount_minor', sa.BigInteger(), nullable=True),
+    sa.Column('rejected_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('resolved_at', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint("verdict IN ('refused', 'kept')", name=op.f('import_rejections_verdict_check')),
+    sa.ForeignKeyConstraint(['run_id'], ['import_runs.id'], name=op.f('import_rejections_run_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('import_rejections_pkey')),
+    sa.UniqueConstraint('run_id', 'line', name=op.f('import_rejections_run_id_line_key'))
+    )
     op.create_table('refresh_tokens',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('session_id', sa.Uuid(), nullable=False),
@@ -85,5 +101,6 @@ def downgrade() -> None:
     op.drop_table('api_keys')
     op.drop_index(op.f('refresh_tokens_session_id_idx'), table_name='refresh_tokens')
     op.drop_table('refresh_tokens')
+    op.drop_table('import_rejections')
     op.drop_index(op.f('kept_answers_made_at_idx'), table_name='kept_answers')
     op.drop_table('kept_answers')
