@@ -84,7 +84,7 @@ def _whole(path: Path | None) -> Iterator[TextIO | None]:
         return
     part = path.with_name(path.name + ".part")
     try:
-        with part.open("w", encoding="utf-8-sig", newline="") as out:
+        with part.open("w", encoding="utf-8", newline="") as out:
             yield out
         part.replace(path)
     finally:

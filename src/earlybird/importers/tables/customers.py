@@ -63,7 +63,8 @@ WITH told AS (
     SELECT t.line, c.id FROM told t JOIN customers c ON c.code = t.key AND c.business_id = :business_id
     WHERE NOT EXISTS (SELECT FROM customer_keys k WHERE k.source = :source AND k.kind = :kind AND k.key = t.key)
     UNION
-    SELECT t.line, c.id FROM told t JOIN customers c ON c.phone IN (t.phone, right(t.phone, 10))
+    SELECT t.line, c.id FROM told t CROSS JOIN LATERAL (VALUES (t.phone), (right(t.phone, 10))) AS n (phone)
+    JOIN customers c ON c.phone = n.phone
     WHERE t.key IS NULL AND c.business_id = :business_id AND c.archived_at IS NULL
 )
 SELECT f.line, c.id, c.name, c.phone, c.email, c.kind, c.language, c.billing_cycle, c.trial_from, c.notes,
@@ -107,7 +108,7 @@ WHERE id = ANY(CAST(:ids AS uuid[]))
 EXPORT = Export(
     "customers",
     """
-    SELECT c.id AS _id, coalesce(k.key, c.code) AS key, c.name, c.phone, c.email, c.kind, c.language, a.name AS area,
+    SELECT coalesce(k.key, c.code) AS key, c.name, c.phone, c.email, c.kind, c.language, a.name AS area,
            u.name AS driver, c.billing_cycle, c.state AS status, c.trial_from, c.notes, c.delivery_instructions,
            d.line1 AS address, d.line2, d.city, d.region, d.postal_code, d.latitude, d.longitude, d.map_url
     FROM customers c
@@ -167,7 +168,9 @@ def find(session: Session, home: Home, given: Sequence[Row], done: Written) -> d
 
 def change(session: Session, ctx: Ctx, home: Home, told: Sequence[tuple[Row, dict[str, Any]]], done: Written) -> None:
     """Change what rows tell otherwise; an empty cell changes nothing."""
-    own, doors, new_doors = [], [], []
+    own: list[dict[str, Any]] = []
+    doors: list[dict[str, Any]] = []
+    new_doors: list[dict[str, Any]] = []
     moves: dict[str, list[tuple[Row, UUID]]] = {}
     for row, stands in told:
         if "key" not in row.facts and stands["phone"] and str(row.facts.get("phone", "")).endswith(stands["phone"]):
@@ -211,7 +214,7 @@ def change(session: Session, ctx: Ctx, home: Home, told: Sequence[tuple[Row, dic
 
 
 def judge(row: Row, home: Home) -> Problem | None:
-    """A row needs something to be found again by."""
+    """Refuse a row that has nothing to be found again by."""
     del home
     if "key" not in row.facts and "phone" not in row.facts:
         return Problem("phone", "Give a phone or a key: without one the customer cannot be found again.")

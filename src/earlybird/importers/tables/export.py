@@ -26,8 +26,8 @@ AT_ONCE = 1_000
 
 def records(session: Session, home: Home, export: Export) -> Iterator[list[Any]]:
     """Yield the header, then each row as text and numbers."""
-    found = session.execute(text(export.sql), home.keys, execution_options={"yield_per": AT_ONCE})
-    names = [name for name in found.keys() if name != "_id"]  # noqa: SIM118  a result's keys, no dictionary's
+    found = session.execute(text(export.sql), dict(home.keys), execution_options={"yield_per": AT_ONCE})
+    names = list(found.keys())
     yield names
     zone = ZoneInfo(home.zone)
     digits = DIGITS.get(home.currency, 2)
@@ -41,7 +41,7 @@ def _cell(name: str, value: Any, zone: ZoneInfo, digits: int) -> Any:
     if name == "amount":
         return Decimal(value).scaleb(-digits)
     if isinstance(value, Decimal):
-        return value.normalize() if value == value.to_integral_value() else value.normalize()
+        return value.normalize()
     if isinstance(value, datetime):
         return value.astimezone(zone).isoformat()
     return value

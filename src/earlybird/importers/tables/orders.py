@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from hashlib import sha256
 from typing import Any
@@ -141,7 +141,7 @@ WHERE r.service_on = :today
 EXPORT = Export(
     "orders",
     """
-    SELECT l.id AS _id, coalesce(ok.key, o.code, CAST(o.id AS text)) AS key, coalesce(ck.key, c.code) AS customer,
+    SELECT coalesce(ok.key, o.code, CAST(o.id AS text)) AS key, coalesce(ck.key, c.code) AS customer,
            o.service_on, o.shift, coalesce(pk.key, p.name) AS product, l.quantity, d.delivered, l.unit_price AS price,
            o.state AS status, CASE WHEN o.paid_upstream THEN 'yes' END AS paid_upstream, o.placed_at, o.note,
            CASE WHEN o.source = 'subscription' THEN o.source END AS source
@@ -223,7 +223,7 @@ def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Wr
     known = find(session, home, [piece.facts["key"] for piece in pieces])
     customers = parties.find(session, home, {piece.facts["customer"] for piece in pieces})
     shelf = Shelf(session, home)
-    shut: dict[tuple[object, ...], Failure | None] = {}
+    shut: dict[tuple[object, ...], Problem | None] = {}
     made: list[tuple[Piece, Told]] = []
     for piece in pieces:
         problem = _problem(session, ctx, piece, customers, shelf, shut)
@@ -263,7 +263,7 @@ def _problem(
     piece: Piece,
     customers: Mapping[str, Mapping[str, Any]],
     shelf: Shelf,
-    shut: dict[tuple[object, ...], Failure | None],
+    shut: dict[tuple[object, ...], Problem | None],
 ) -> Problem | None:
     """Judge the lines of an order together."""
     facts = piece.facts
@@ -286,9 +286,8 @@ def _problem(
             check_cutoff(session, ctx, site_id, facts["service_on"], [str(place[2])], field="service_on")
             shut[place] = None
         except Failure as failure:
-            shut[place] = failure
-    failure = shut[place]
-    return Problem(failure.field, failure.message) if failure else None
+            shut[place] = Problem(failure.field, failure.message)
+    return shut[place]
 
 
 def _delivered(row: Row) -> Decimal:
@@ -333,7 +332,7 @@ def _told(ctx: Ctx, home: Home, piece: Piece, customers: Mapping[str, Mapping[st
         shift=facts.get("shift", "morning") if day else None,
         status=facts["status"],
         placed_at=placed_at,
-        done_at=noon(day, home) if facts["status"] in DONE else None,
+        done_at=noon(day, home) if day and facts["status"] in DONE else None,
         note=facts.get("note"),
         paid_upstream=facts.get("paid_upstream", False),
     )
@@ -341,8 +340,6 @@ def _told(ctx: Ctx, home: Home, piece: Piece, customers: Mapping[str, Mapping[st
 
 def noon(day: date, home: Home) -> datetime:
     """Return noon of a business day: when a thing happened of which only the day is known."""
-    from datetime import time
-
     return at_local(day, time(12), home.zone)
 
 
@@ -376,8 +373,7 @@ def create_many(session: Session, ctx: Ctx, home: Home, told: Sequence[Told]) ->
     if not told:
         return Counter()
     orders, lines, stops = [], [], []
-    for order in told:
-        key = ids.new_id()
+    for key, order in zip(ids.new_ids(len(told)), told, strict=True):
         row: dict[str, Any] = {
             "id": key,
             "code": ids.code(queries.PREFIX, key),

@@ -73,14 +73,14 @@ COLUMNS = Columns(
 EXPORT = Export(
     "payments",
     """
-    SELECT y.id AS _id, y.client_id, coalesce(ck.key, c.code) AS customer, y.amount_minor AS amount, y.currency,
+    SELECT y.client_id, coalesce(ck.key, c.code) AS customer, y.amount_minor AS amount, y.currency,
            y.method, y.received_on, y.reference, y.note, y.state
     FROM payments y
     LEFT JOIN customers c ON c.id = y.customer_id
     LEFT JOIN LATERAL (SELECT min(k.key) AS key FROM customer_keys k
                        WHERE k.customer_id = c.id AND k.source = :source AND k.kind = :kind) ck ON true
     WHERE y.business_id = :business_id
-    ORDER BY y.id
+    ORDER BY y.received_on, y.client_id
     """,
 )
 

@@ -74,10 +74,10 @@ def create_many(session: Session, ctx: Ctx, home: Home, told: Sequence[Mapping[s
 
     Areas that are not there are made. A row's words are those of `customers.COLUMNS`, with `driver_id`.
     """
-    made = []
-    for facts in told:
-        key = ids.new_id()
-        made.append({**facts, "id": key, "code": ids.code("C", key)})
+    made = [
+        {**facts, "id": key, "code": ids.code("C", key)}
+        for key, facts in zip(ids.new_ids(len(told)), told, strict=True)
+    ]
     if not made:
         return []
     bound = {

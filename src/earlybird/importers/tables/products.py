@@ -15,7 +15,7 @@ from earlybird.catalog.states import TaxComponent
 from earlybird.importers.tables import cells
 from earlybird.importers.tables.columns import Column, Columns, Problem, Row, differences
 from earlybird.importers.tables.home import Home
-from earlybird.importers.tables.kinds import Export, Kind, Piece, Written, alone, as_json
+from earlybird.importers.tables.kinds import Export, Kind, Piece, Written, as_json
 from earlybird.importers.tables.people import folded
 from earlybird.importers.tables.reading import Cell
 from earlybird.infra.db import rows, run
@@ -144,7 +144,7 @@ CROSS JOIN jsonb_each_text(r.rates) AS rate
 EXPORT = Export(
     "products",
     """
-    SELECT p.id AS _id, k.key, p.name, p.category, p.unit_code AS unit, p.pack_size, y.unit_price AS price,
+    SELECT k.key, p.name, p.category, p.unit_code AS unit, p.pack_size, y.unit_price AS price,
            y.valid_from AS price_from, t.name AS tax_class, t.hsn, x.rates AS tax_rates
     FROM products p
     LEFT JOIN LATERAL (SELECT min(k.key) AS key FROM product_keys k
@@ -195,6 +195,7 @@ def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Wr
     classes = {row["name"]: row for row in rows(session, CLASSES, home.keys)}
     new_classes: dict[str, Mapping[str, Any]] = {}
     made, changed, prices = [], [], []
+    keys = iter(ids.new_ids(len(pieces)))
     for piece in pieces:
         facts = piece.facts
         problem = _class_problem(facts, classes, new_classes)
@@ -206,7 +207,7 @@ def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Wr
             continue
         stands = shelf.by_key.get(facts["key"]) if "key" in facts else (same[0] if same else None)
         if stands is None:
-            row = {**facts, "id": ids.new_id()}
+            row = {**facts, "id": next(keys)}
             row.setdefault("price_from", LONG_AGO)
             made.append(row)
             prices.append(row)
@@ -279,7 +280,7 @@ def identity(piece: Piece) -> tuple[object, ...]:
 
 
 def judge(row: Row, home: Home) -> Problem | None:
-    """A date without a price says nothing."""
+    """Refuse a day from which no price holds."""
     del home
     if "price_from" in row.facts and "price" not in row.facts:
         return Problem("price", "The day is there, the price is not.")

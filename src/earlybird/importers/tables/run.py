@@ -209,8 +209,9 @@ class _Taking:
     def _open_run(self, session: Session) -> UUID:
         """Find the run of this very file into this business, or open one."""
         digest = hashlib.sha256(f"{self.table.digest} {self.home.business_id}".encode()).hexdigest()
+        run_id = ids.new_id()
         bound = {
-            "id": ids.new_id(),
+            "id": run_id,
             "source": f"table {self.kind.name}",
             "folder": self.table.path.name,
             "digest": digest,
@@ -228,9 +229,9 @@ class _Taking:
             bound,
         )
         audit.record(
-            session, self.ctx, "imports.run", "import", bound["id"], after={"kind": self.kind.name, "digest": digest}
+            session, self.ctx, "imports.run", "import", run_id, after={"kind": self.kind.name, "digest": digest}
         )
-        return bound["id"]  # type: ignore[return-value]
+        return run_id
 
     def _pieces(self) -> Iterator[Piece]:
         """Yield rows that stand together, in the order in which the last of each stands in the file."""
@@ -304,7 +305,7 @@ class _Taking:
         return hasattr(self.table.reader, "delimiter")
 
     def _is_new(self, piece: Piece, verdict: Written) -> bool:
-        """Whether the file speaks of this for the first time; the same again is nothing new, other words are refused."""
+        """Whether the file speaks of this for the first time; the same again counts, other words are refused."""
         identity = self.kind.identity(piece)
         if identity is None:
             return True
@@ -347,7 +348,12 @@ class _Taking:
             for row in piece.rows:
                 if row.line in verdict.refused:
                     problem = verdict.refused[row.line]
-                    facts = {"verdict": "refused", "field": problem.field, "rule": problem.rule, "amount_minor": None}
+                    facts: dict[str, Any] = {
+                        "verdict": "refused",
+                        "field": problem.field,
+                        "rule": problem.rule,
+                        "amount_minor": None,
+                    }
                 elif row.line in verdict.kept:
                     rule, minor = verdict.kept[row.line]
                     facts = {"verdict": "kept", "field": None, "rule": rule, "amount_minor": minor}

@@ -103,7 +103,7 @@ WHERE r.key IS NOT NULL
 EXPORT = Export(
     "subscriptions",
     """
-    SELECT s.id AS _id, sk.key, coalesce(ck.key, c.code) AS customer, coalesce(pk.key, p.name) AS product, v.quantity,
+    SELECT sk.key, coalesce(ck.key, c.code) AS customer, coalesce(pk.key, p.name) AS product, v.quantity,
            v.pattern, array_to_string(v.weekdays, ',') AS weekdays, v.every_n, v.until_on, v.shift, s.starts_on,
            s.stops_on, v.agreed_price AS price, u.name AS driver, s.state AS status
     FROM subscriptions s
@@ -195,13 +195,13 @@ def create_many(session: Session, ctx: Ctx, home: Home, told: Sequence[dict[str,
     """Make standing orders of rows whose rules were held; return the rows with their ids."""
     opens: dict[tuple[Any, str], date] = {}
     made = []
-    for facts in told:
+    for key, facts in zip(ids.new_ids(len(told)), told, strict=True):
         place = (facts["site_id"], facts["shift"])
         if place not in opens:
             shifts = list(Shift) if facts["shift"] == StandingShift.both else [Shift(facts["shift"])]
             opens[place] = territory.first_open_on(session, facts["site_id"], shifts, ctx.now)
         valid_from = max(facts["starts_on"], opens[place])
-        made.append({**facts, "id": ids.new_id(), "valid_from": valid_from})
+        made.append({**facts, "id": key, "valid_from": valid_from})
     if made:
         bound = {**home.keys, "now": ctx.now, "by": ctx.actor.name, "via": ctx.via, "rows": as_json(made)}
         run(session, ORDERS, bound)

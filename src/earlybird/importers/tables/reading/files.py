@@ -93,7 +93,7 @@ def open_table(path: Path, known: Collection[str]) -> Table:
     while header and not header[-1]:
         header.pop()
     count = 0
-    for count, _ in enumerate(records, 1):  # noqa: B007
+    for count, _ in enumerate(records, 1):
         if count > MOST_ROWS:
             raise TableUnreadable(f"{path.name} has more than {MOST_ROWS:,} rows; split it.")
     return Table(path, digest, header, count, reader, reader.notes)

@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from earlybird.importers.errors import TableUnreadable
@@ -84,12 +85,12 @@ class Workbook:
 
 
 def _value(cell: object) -> Cell:
-    value = getattr(cell, "value", None)
+    value: Any = getattr(cell, "value", None)
     if getattr(cell, "data_type", None) in {"f", "e"}:
         return Formula(str(getattr(value, "text", value)))
     if isinstance(value, str):
         return unguarded(_ESCAPE.sub(lambda found: chr(int(found[1], 16)), value))
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def escaped(text: str) -> str:
