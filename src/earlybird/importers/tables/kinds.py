@@ -48,7 +48,7 @@ class Written:
 
     def add(self, other: Written) -> None:
         """Count another part in."""
-        self.counts += other.counts
+        self.counts.update(other.counts)
         self.refused |= other.refused
         self.kept |= other.kept
 

@@ -99,6 +99,22 @@ def create_many(session: Session, ctx: Ctx, home: Home, told: Sequence[Mapping[s
     return found
 
 
+def have(session: Session, ctx: Ctx, home: Home, told: Mapping[str, Mapping[str, Any]]) -> dict[str, UUID]:
+    """Return the customers of those keys; one that is not there is made of what is told of him."""
+    found = {
+        row["key"]: row["customer_id"]
+        for row in rows(
+            session,
+            "SELECT key, customer_id FROM customer_keys "
+            "WHERE source = :source AND kind = :kind AND key = ANY(CAST(:keys AS text[]))",
+            {**home.keys, "keys": list(told)},
+        )
+    }
+    lacking = [key for key in told if key not in found]
+    made = create_many(session, ctx, home, [{**told[key], "key": key} for key in lacking])
+    return found | dict(zip(lacking, made, strict=True))
+
+
 def make_areas(session: Session, home: Home, names: Sequence[str]) -> int:
     """Have the areas of those names; return how many were missing."""
     return run(session, AREAS, {"site_id": home.site_id, "names": list(names)}) if names else 0

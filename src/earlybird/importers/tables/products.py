@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
@@ -194,7 +195,8 @@ def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Wr
     shelf = Shelf(session, home)
     classes = {row["name"]: row for row in rows(session, CLASSES, home.keys)}
     new_classes: dict[str, Mapping[str, Any]] = {}
-    made, changed, prices = [], [], []
+    made: list[dict[str, Any]] = []
+    changed, prices = [], []
     keys = iter(ids.new_ids(len(pieces)))
     for piece in pieces:
         facts = piece.facts
@@ -239,16 +241,43 @@ def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Wr
     bound = {**home.keys, "now": ctx.now, "currency": home.currency, "long_ago": LONG_AGO}
     if new_classes:
         run(session, NEW_CLASSES, bound | {"rows": as_json([dict(row) for row in new_classes.values()])})
-    if made:
-        run(session, PRODUCTS, bound | {"rows": as_json(made)})
-        run(session, KEYS, bound | {"rows": as_json(made)})
-        audit.record_many(session, ctx, "products.create", "product", [row["id"] for row in made])
+    create_many(session, ctx, home, made)
     if changed:
         run(session, CHANGE, bound | {"rows": as_json(changed)})
     if prices:
         run(session, PRICES, bound | {"rows": as_json(prices)})
     done.counts["created"] += len(made)
     return done
+
+
+def create_many(session: Session, ctx: Ctx, home: Home, told: Sequence[Mapping[str, Any]]) -> None:
+    """Make products of rows that bring their `id`; without prices."""
+    if told:
+        bound = {**home.keys, "now": ctx.now, "rows": as_json([dict(row) for row in told])}
+        run(session, PRODUCTS, bound)
+        run(session, KEYS, bound)
+        audit.record_many(session, ctx, "products.create", "product", [row["id"] for row in told])
+
+
+def have(session: Session, ctx: Ctx, home: Home, names: Mapping[str, str]) -> dict[str, UUID]:
+    """Return the products of those keys; one that is not there is made, in pieces, with its name."""
+    bound = {**home.keys, "keys": list(names)}
+    found = {
+        row["key"]: row["product_id"]
+        for row in rows(
+            session,
+            "SELECT key, product_id FROM product_keys "
+            "WHERE source = :source AND kind = :kind AND key = ANY(CAST(:keys AS text[]))",
+            bound,
+        )
+    }
+    lacking = [key for key in names if key not in found]
+    made = [
+        {"id": new, "key": key, "name": names[key] or key}
+        for new, key in zip(ids.new_ids(len(lacking)), lacking, strict=True)
+    ]
+    create_many(session, ctx, home, made)
+    return found | {key: new for new, key in ((row["id"], str(row["key"])) for row in made)}
 
 
 def _class_problem(

@@ -368,7 +368,7 @@ class _Taking:
 
     def _count(self, chunk: Sequence[Piece], verdict: Written) -> None:
         outcome = self.outcome
-        outcome.counts += verdict.counts
+        outcome.counts.update(verdict.counts)
         for piece in chunk:
             for row in piece.rows:
                 outcome.rows += 1
