@@ -51,7 +51,7 @@ FROM made
 
 
 def charge_delivered(session: Session, ctx: Ctx, *, limit: int | None = None) -> int:
-    """Charge delivered lines that have no charge and were not paid upstream, at most `limit` of them; return how many were looked at.
+    """Charge at most `limit` delivered lines that have no charge, none paid upstream; return how many were looked at.
 
     Zero means that nothing waits that nobody else is charging. Runs in any number of processes: each takes lines
     of its own, and what a line costs depends on its facts alone, not on who is first.

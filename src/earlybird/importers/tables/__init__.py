@@ -6,7 +6,16 @@ Each kind of table is one file; so is each mapping of a table that another syste
 from __future__ import annotations
 
 from earlybird.importers.errors import NoSuchKind, NoSuchMapping
-from earlybird.importers.tables import customers, olist, online_retail, orders, payments, products, subscriptions
+from earlybird.importers.tables import (
+    customers,
+    legacy_excel,
+    olist,
+    online_retail,
+    orders,
+    payments,
+    products,
+    subscriptions,
+)
 from earlybird.importers.tables.export import as_text, as_workbook
 from earlybird.importers.tables.home import Home, find_home
 from earlybird.importers.tables.kinds import Export, Kind
@@ -22,7 +31,7 @@ EXPORTS: dict[str, Export] = {
 }
 
 MAPPINGS: dict[str, dict[str, Kind]] = {
-    mapping.NAME: {mapping.KIND.name: mapping.KIND} for mapping in (online_retail, olist)
+    mapping.NAME: {mapping.KIND.name: mapping.KIND} for mapping in (legacy_excel, online_retail, olist)
 }
 """Tables that other systems wrote, by name of the mapping and kind."""
 

@@ -179,13 +179,9 @@ def change(session: Session, ctx: Ctx, home: Home, told: Sequence[tuple[Row, dic
         door = differences(row.facts, stands, DOOR)
         status = differences(row.facts, stands, ("status",)).get("status")
         if status:
-            if status not in MOVES:
-                done.refused[row.line] = Problem("status", f"A customer who is {stands['status']} is not on trial.")
-                continue
-            try:
-                MACHINE.target(type(MACHINE.start)(stands["status"]), MOVES[status])
-            except Conflict as failure:
-                done.refused[row.line] = Problem("status", str(failure))
+            refused = _move_problem(stands["status"], status)
+            if refused:
+                done.refused[row.line] = refused
                 continue
             moves.setdefault(status, []).append((row, stands["id"]))
         if changed:
@@ -199,18 +195,39 @@ def change(session: Session, ctx: Ctx, home: Home, told: Sequence[tuple[Row, dic
             before = {name: None if stands.get(name) is None else str(stands[name]) for name in after}
             audit.record(session, ctx, "customers.change", "customer", stands["id"], before=before, after=after)
         done.counts["changed" if changed or door or status else "same"] += 1
-    bound = {"site_id": home.site_id, "now": ctx.now}
-    people.make_areas(session, home, sorted({row["area"] for row in own if row.get("area")}))
-    if own:
-        run(session, CHANGE, bound | {"rows": as_json(own)})
-    if doors:
-        run(session, CHANGE_DOORS, {"rows": as_json(doors)})
-    if new_doors:
-        run(session, people.DOORS, {"now": ctx.now, "rows": as_json(new_doors)})
+    _write_changes(session, ctx, home, own, doors, new_doors)
     for status, moved in moves.items():
         found = [key for _, key in moved]
         audit.move_many(session, ctx, "customers", MACHINE, MOVES[status], found, reason="told by a table")
         run(session, GONE_FROM, {"today": home.today, "ids": [str(key) for key in found]})
+
+
+def _write_changes(
+    session: Session,
+    ctx: Ctx,
+    home: Home,
+    own: Sequence[dict[str, Any]],
+    doors: Sequence[dict[str, Any]],
+    new_doors: Sequence[dict[str, Any]],
+) -> None:
+    people.make_areas(session, home, sorted({row["area"] for row in own if row.get("area")}))
+    if own:
+        run(session, CHANGE, {"site_id": home.site_id, "rows": as_json(own)})
+    if doors:
+        run(session, CHANGE_DOORS, {"rows": as_json(doors)})
+    if new_doors:
+        run(session, people.DOORS, {"now": ctx.now, "rows": as_json(new_doors)})
+
+
+def _move_problem(stands: str, status: str) -> Problem | None:
+    """Say why a customer may not come to a state by one move of the machine; None where he may."""
+    if status not in MOVES:
+        return Problem("status", f"A customer who is {stands} is not on trial.")
+    try:
+        MACHINE.target(type(MACHINE.start)(stands), MOVES[status])
+    except Conflict as failure:
+        return Problem("status", str(failure))
+    return None
 
 
 def judge(row: Row, home: Home) -> Problem | None:

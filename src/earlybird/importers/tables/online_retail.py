@@ -115,8 +115,8 @@ def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Wr
         if sold and piece.facts["invoice"] not in known
     ]
     orders.create_many(session, ctx, home, made)
-    credits = [_credit(home, piece, given, buyers) for piece, _, given in fit if given]
-    new_credits = _propose(session, ctx, home, credits)
+    returned = [_credit(home, piece, given, buyers) for piece, _, given in fit if given]
+    new_credits = _propose(session, ctx, home, returned)
     done.counts.update(
         rows(
             session,
@@ -124,12 +124,12 @@ def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Wr
             {
                 **home.keys,
                 "keys": [piece.facts["invoice"] for piece, sold, _ in fit if sold],
-                "credits": [str(row["id"]) for row in credits],
+                "credits": [str(row["id"]) for row in returned],
             },
         )[0]
     )
     done.counts["created"] += len(made) + new_credits
-    done.counts["same"] += sum(1 for _, sold, _ in fit if sold) - len(made) + len(credits) - new_credits
+    done.counts["same"] += sum(1 for _, sold, _ in fit if sold) - len(made) + len(returned) - new_credits
     done.counts["lines_of_orders"] += sum(len(sold) for _, sold, _ in fit)
     done.counts["lines_of_credits"] += sum(len(given) for _, _, given in fit)
     done.counts["exact_duplicates"] += sum(_duplicates(piece) for piece, _, _ in fit)
@@ -206,16 +206,16 @@ def _credit(home: Home, piece: Piece, given: Sequence[Row], buyers: dict[str, UU
     }
 
 
-def _propose(session: Session, ctx: Ctx, home: Home, credits: Sequence[dict[str, Any]]) -> int:
+def _propose(session: Session, ctx: Ctx, home: Home, returned: Sequence[dict[str, Any]]) -> int:
     """Propose credits that are not there yet; return how many."""
-    if not credits:
+    if not returned:
         return 0
     bound = {
         "business_id": home.business_id,
         "currency": home.currency,
         "now": ctx.now,
         "proposed": str(ADJUSTMENT.start),
-        "rows": as_json(credits),
+        "rows": as_json(returned),
     }
     made = [row["id"] for row in rows(session, CREDITS, bound)]
     if made:
@@ -241,7 +241,7 @@ def made_of(at: datetime, name: str) -> UUID:
 
 
 def finish(session: Session, ctx: Ctx, home: Home, counts: Counter[str]) -> dict[str, Any]:
-    """Return what stands in the database for the file: orders and credits, in pence."""
+    """Return what stands in the database for the file: orders and returned, in pence."""
     del session, ctx, home
     return {"totals": {name: counts.pop(name, 0) for name in ("orders_minor", "credits_minor")}}
 

@@ -53,7 +53,7 @@ COLUMNS = Columns(
         Column("paid_upstream", cells.yes, "yes: paid elsewhere, never billed here"),
         Column("placed_at", cells.instant, "when it was taken; default now"),
         Column("note", cells.text, "for whoever packs or brings it"),
-        Column("source", cells.one_of("one_time", "subscription"), "one_time (default); orders of standing orders are made by the plan"),
+        Column("source", cells.one_of("one_time", "subscription"), "one_time (default); the plan makes the others"),
     )
 )  # fmt: skip
 
@@ -197,24 +197,20 @@ def judge(row: Row, home: Home) -> Problem | None:
     """Hold the rules of one line, and of the day it is for."""
     facts = row.facts
     status = facts.setdefault("status", "placed")
-    if facts.get("source") == "subscription":
-        return Problem("source", "Orders of standing orders are made by the plan; import the standing order.")
     day = facts.get("service_on")
-    if status in DONE:
-        if day is None:
-            return Problem("service_on", "What was delivered was so on a day.")
-        if day > home.today:
-            return Problem("service_on", "What is delivered is not in the future.")
-    if day is None and "shift" in facts:
-        return Problem("service_on", "A shift is of a day.")
-    if home.cutover_on and day and day < home.cutover_on and not facts.get("paid_upstream"):
-        return Problem("service_on", str(BeforeTakeOver()))
+    is_done = status in DONE
     delivered = facts.get("delivered")
-    if delivered is not None and status not in DONE and delivered != 0:
-        return Problem("delivered", f"An order that is {status} has delivered nothing.")
-    if delivered is not None and delivered > facts["quantity"]:
-        return Problem("delivered", "More than was ordered.")
-    return None
+    is_before = home.cutover_on is not None and day is not None and day < home.cutover_on
+    rules = (
+        (facts.get("source") == "subscription", "source", "The plan makes these; import the standing order."),
+        (is_done and day is None, "service_on", "What was delivered was so on a day."),
+        (is_done and day is not None and day > home.today, "service_on", "What is delivered is not in the future."),
+        (day is None and "shift" in facts, "service_on", "A shift is of a day."),
+        (is_before and not facts.get("paid_upstream"), "service_on", str(BeforeTakeOver())),
+        (bool(delivered) and not is_done, "delivered", f"An order that is {status} has delivered nothing."),
+        (delivered is not None and delivered > facts["quantity"], "delivered", "More than was ordered."),
+    )
+    return next((Problem(where, rule) for broken, where, rule in rules if broken), None)
 
 
 def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Written:

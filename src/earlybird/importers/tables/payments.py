@@ -86,7 +86,7 @@ EXPORT = Export(
 
 
 def judge(row: Row, home: Home) -> Problem | None:
-    """A payment that was taken back is not brought in as money."""
+    """Refuse a payment that was taken back: it is no money."""
     if row.facts.get("state") == "reversed":
         return Problem("state", "A reversed payment is no money; reverse it with `earlybird pay`.")
     row.facts.setdefault("currency", home.currency)

@@ -214,30 +214,19 @@ def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Wr
             made.append(row)
             prices.append(row)
             continue
-        told = differences(facts, stands, OWN)
-        fixed = sorted(told.keys() & {"unit", "pack_size"})
-        if fixed:
-            done.refuse(piece, fixed[0], "Unit and pack of a product that is there do not change; make a new product.")
-            continue
-        since = facts.get("price_from") or (
-            stands["price_from"] if facts.get("price") == stands["price"] else home.today
-        )
-        new_price = "price" in facts and (facts["price"], since) != (stands["price"], stands["price_from"])
-        if new_price and stands["price_from"] and since <= stands["price_from"]:
-            done.refuse(
-                piece, "price_from", f"The price of {stands['price_from']} stands; a new one holds from a later day."
-            )
+        told, price, problem = _wanted(facts, stands, home)
+        if problem:
+            done.refuse(piece, problem.field, problem.rule)
             continue
         if told:
             changed.append({"id": stands["id"], **told})
-        if new_price:
-            prices.append({"id": stands["id"], "price": facts["price"], "price_from": since})
-            told |= {"price": facts["price"], "price_from": since}
-        if told:
-            after = {name: str(value) for name, value in told.items()}
-            before = {name: None if stands.get(name) is None else str(stands[name]) for name in told}
+        if price:
+            prices.append({"id": stands["id"], **price})
+        if told or price:
+            after = {name: str(value) for name, value in (told | price).items()}
+            before = {name: None if stands.get(name) is None else str(stands[name]) for name in after}
             audit.record(session, ctx, "products.change", "product", stands["id"], before=before, after=after)
-        done.counts["changed" if told else "same"] += 1
+        done.counts["changed" if told or price else "same"] += 1
     bound = {**home.keys, "now": ctx.now, "currency": home.currency, "long_ago": LONG_AGO}
     if new_classes:
         run(session, NEW_CLASSES, bound | {"rows": as_json([dict(row) for row in new_classes.values()])})
@@ -248,6 +237,23 @@ def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Wr
         run(session, PRICES, bound | {"rows": as_json(prices)})
     done.counts["created"] += len(made)
     return done
+
+
+def _wanted(
+    facts: Mapping[str, Any], stands: Mapping[str, Any], home: Home
+) -> tuple[dict[str, Any], dict[str, Any], Problem | None]:
+    """Return what a row tells of a product otherwise, and its new price; or why neither may be."""
+    told = differences(facts, stands, OWN)
+    fixed = sorted(told.keys() & {"unit", "pack_size"})
+    if fixed:
+        return {}, {}, Problem(fixed[0], "Unit and pack of a product do not change; make a new product.")
+    price, there = facts.get("price"), stands["price_from"]
+    since = facts.get("price_from") or (there if price == stands["price"] else home.today)
+    if price is None or (price, since) == (stands["price"], there):
+        return told, {}, None
+    if there and since <= there:
+        return {}, {}, Problem("price_from", f"The price of {there} stands; a new one holds from a later day.")
+    return told, {"price": price, "price_from": since}, None
 
 
 def create_many(session: Session, ctx: Ctx, home: Home, told: Sequence[Mapping[str, Any]]) -> None:

@@ -90,7 +90,8 @@ def _value(cell: object) -> Cell:
         return Formula(str(getattr(value, "text", value)))
     if isinstance(value, str):
         return unguarded(_ESCAPE.sub(lambda found: chr(int(found[1], 16)), value))
-    return value
+    found: Cell = value
+    return found
 
 
 def escaped(text: str) -> str:
