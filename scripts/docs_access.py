@@ -14,7 +14,7 @@ def text() -> str:
 Written from `identity/rules.py` by `scripts/docs_access.py`; a test holds it current.
 What is not in the table is refused.
 
-Scopes: `all` rows, those of the role's `site`, one's `own`.
+Scopes: `all` rows; those of one's `area`, `round`, `shop` or `warehouse`; one's `own`; those of a `link`.
 
 {rules.table()}
 """

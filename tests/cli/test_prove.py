@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, text
 
+from earlybird import schema
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
 from make.month import NOW, month
@@ -85,7 +86,7 @@ def test_db_url_starts_the_database_and_leaves_it_running(tmp_path: Path) -> Non
     try:
         url = subprocess.run(call, capture_output=True, text=True, check=True, env=environment).stdout.strip()
         with psycopg.connect(url) as connection:
-            assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+            assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == (schema.head(),)
         psql = [*call[:4], "psql", "--data-dir", str(tmp_path / "d"), "-Atc", "SELECT 6 * 7"]
         assert subprocess.run(psql, capture_output=True, text=True, check=True, env=environment).stdout.strip() == "42"
     finally:
@@ -147,13 +148,14 @@ def test_up_runs_all_and_leaves_nothing_behind(fresh_url: str, tmp_path: Path, e
             up.wait()
 
 
-def test_the_worker_runs_its_periodic_jobs_once_each(fresh: Engine, fresh_url: str) -> None:
+def test_the_worker_runs_its_periodic_jobs_once_each(fresh: Engine, tmp_path: Path) -> None:
     from earlybird.infra.schedule import Periodic
+    from earlybird.infra.settings import Settings
     from earlybird.kernel.ctx import Ctx
     from earlybird.worker import create_queue, register
 
     seen: list[Ctx] = []
-    queue = create_queue(fresh)
+    queue = create_queue(fresh, Settings(data_dir=tmp_path))
     register(queue, fresh, Periodic("tests.tick", "* * * * *", lambda _engine, ctx: seen.append(ctx)))
     with queue.open():
         queue.tasks["tests.tick"].defer(timestamp=0)

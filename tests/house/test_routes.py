@@ -17,9 +17,27 @@ from earlybird.main import create_app
 
 PUBLIC = {
     ("GET", "/api/health"),
+    ("GET", "/api/openapi.json"),
+    ("GET", "/docs"),
+    ("GET", "/llms.txt"),
     ("GET", "/sign-in"),
+    ("POST", "/sign-in"),
+    ("POST", "/sign-in/code"),
+    ("POST", "/sign-in/redeem"),
     ("GET", "/sign-in/{token}"),
     ("POST", "/sign-in/{token}"),
+    ("POST", "/sign-in/{token}/password"),
+    ("GET", "/forgotten"),
+    ("POST", "/forgotten"),
+    ("POST", "/forgotten/code"),
+    ("POST", "/api/auth/login"),
+    ("POST", "/api/auth/refresh"),
+    ("POST", "/api/auth/codes"),
+    ("POST", "/api/auth/codes/redeem"),
+    ("POST", "/api/auth/password/reset-request"),
+    ("POST", "/api/auth/password/reset"),
+    ("POST", "/auth/login"),
+    ("POST", "/auth/refresh"),
     ("POST", "/sign-out"),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from earlybird.cli import (
+    audit,
     bill,
     charge,
     confirm,
@@ -12,12 +13,16 @@ from earlybird.cli import (
     demo,
     importing,
     init,
+    messages,
+    openapi,
     pay,
     plan,
     reconcile,
     serve,
     steps,
     tables,
+    token,
+    webhooks,
 )
 from earlybird.cli.terminal import failures_shown
 
@@ -35,6 +40,8 @@ app.command()(init.init)
 app.command()(serve.up)
 app.command()(serve.serve)
 app.command()(serve.worker)
+app.command()(openapi.openapi)
+app.command()(token.token)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
 importing.app.command("csv")(tables.import_csv)
@@ -47,6 +54,9 @@ app.command()(charge.charge)
 app.add_typer(bill.app, name="bill")
 app.command()(pay.pay)
 app.command()(reconcile.reconcile)
+app.add_typer(audit.app, name="audit")
+app.add_typer(messages.app, name="messages")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def main() -> None:

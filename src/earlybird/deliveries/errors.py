@@ -1,4 +1,4 @@
-"""Why a confirmation at the door is refused; each names the field it speaks of."""
+"""Why a confirmation, a change of what is planned or a plan is refused; each names the field it speaks of."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ class OrderNotNamed(Invalid):
     """Name the order, by order_id or by order_code, not both."""
 
 
-class OrderUnknown(NotFound):
+class NoSuchDelivery(NotFound):
+    """There is no such delivery."""
+
+
+class OrderUnknown(Invalid):
     """No order goes by that name."""
 
 
@@ -21,7 +25,7 @@ class OrderCancelled(Conflict):
     """The order is cancelled."""
 
 
-class DeliveryUnknown(NotFound):
+class DeliveryUnknown(Invalid):
     """The order has no such delivery."""
 
 
@@ -45,7 +49,7 @@ class LineNotNamed(Invalid):
     """Name a line in one way: order_line_id, product_id or line."""
 
 
-class LineUnknown(NotFound):
+class LineUnknown(Invalid):
     """The order has no such line."""
 
 
@@ -83,3 +87,31 @@ class DatabaseRefused(Invalid):
 
 class NoNextAttempt(Conflict):
     """Only an order that was not delivered can be tried again."""
+
+
+class TellerNamed(Invalid):
+    """Who tells it, how and from which device is known from the request; the body may not say it."""
+
+
+class CorrectionByStaff(Invalid):
+    """A correction is told by staff."""
+
+
+class SomebodyWent(Conflict):
+    """Somebody went out with that order, or something was told about it; put it right at the delivery."""
+
+
+class NotADriver(Invalid):
+    """Nobody of that name drives for the site."""
+
+
+class DayNotPlannable(Invalid):
+    """A next attempt is planned for today or one of the next 31 days."""
+
+
+class SiteUnknown(Invalid):
+    """There is no such site in use."""
+
+
+class PlanTooFar(Invalid):
+    """A day is planned within a year of today."""

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
-from earlybird.identity import queries
-from earlybird.identity.errors import NotGranted, SignInNeeded
-from earlybird.identity.rules import COOKIE
+from earlybird.identity import queries, tokens
+from earlybird.identity.errors import NotGranted, PasswordChangeNeeded, SecondFactorRequired, SignInNeeded, TokenRefused
+from earlybird.identity.rules import COOKIE, KEY_MARK, UNPROVEN, UNREPENTANT, Scope
 from earlybird.infra import http
-from earlybird.kernel.ctx import Actor, Ctx
+from earlybird.infra.security import Keys
+from earlybird.kernel.ctx import Actor, Ctx, Reach
+
+WIDEST = {scope: place for place, scope in enumerate(Scope)}
+BEARER = "bearer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,28 +27,73 @@ class Lock:
 
     action: str
 
-    def admit(self, session: Session, ctx: Ctx, cookie: str | None) -> Ctx:
-        """Return the circumstances with the signed-in actor; refuse who is nobody or holds no grant."""
-        found = queries.find_session(session, cookie, ctx.now) if cookie else None
-        if found is None:
-            raise SignInNeeded(action=self.action)
-        grant = queries.find_grant(session, found["roles"], self.action)
-        if grant is None:
+    def admit(
+        self, session: Session, ctx: Ctx, *, keys: Keys, authorization: str | None = None, cookie: str | None = None
+    ) -> Ctx:
+        """Return the circumstances with the actor and their reach; refuse who is nobody or holds no grant.
+
+        An Authorization header, where there is one, is all that counts; a cookie beside it is not looked at.
+        """
+        found = self._found(session, ctx, keys, authorization, cookie)
+        if found["must_change_password"] and self.action not in UNREPENTANT:
+            raise PasswordChangeNeeded(action=self.action)
+        if found["must_add_factor"] and self.action not in UNPROVEN:
+            raise SecondFactorRequired(action=self.action)
+        reaches = tuple(
+            Reach(role["role"], role["scope"], _key(role["site_id"]), _key(role["customer_id"]))
+            for role in found["roles"]
+            if role["scope"] is not None
+        )
+        if not reaches:
             raise NotGranted(action=self.action)
+        widest = min(reaches, key=lambda reach: WIDEST[Scope(reach.scope)])
         actor = Actor(
-            kind="user",
+            kind="key" if found["kind"] == "key" else "user",
             name=found["name"],
-            role=grant["role"],
+            role=widest.role,
             id=found["id"],
             customer_id=found["customer_id"],
-            site_id=found["site_id"],
+            site_id=widest.site_id,
+            session_id=found["session_id"],
+            reaches=reaches,
         )
         return replace(ctx, actor=actor)
 
+    def _found(
+        self, session: Session, ctx: Ctx, keys: Keys, authorization: str | None, cookie: str | None
+    ) -> dict[str, Any]:
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            token = token.strip()
+            if scheme.lower() != BEARER or not token:
+                raise TokenRefused(action=self.action)
+            if token.startswith(KEY_MARK):
+                found = queries.find_by_key(session, token, self.action, ctx.now)
+            else:
+                claims = tokens.read(keys, token, ctx.now)
+                found = queries.find_by_session(session, claims.session_id, claims.user_id, self.action, ctx.now)
+            if found is None:
+                raise TokenRefused(action=self.action)
+            return found
+        found = queries.find_by_cookie(session, cookie, self.action, ctx.now) if cookie else None
+        if found is None:
+            raise SignInNeeded(action=self.action)
+        return found
+
     async def __call__(self, request: Request) -> http.Caller:
         """Say how this request is to be admitted; the door does it inside its own transaction."""
+        authorization = request.headers.get("authorization")
         cookie = request.cookies.get(COOKIE)
-        return http.Caller(request, lambda session, ctx: self.admit(session, ctx, cookie))
+        keys: Keys = request.app.state.keys
+
+        def admit(session: Session, ctx: Ctx) -> Ctx:
+            return self.admit(session, ctx, keys=keys, authorization=authorization, cookie=cookie)
+
+        return http.Caller(request, admit, authorization or cookie)
+
+
+def _key(text: str | None) -> UUID | None:
+    return UUID(text) if text else None
 
 
 def allow(action: str) -> Any:

@@ -1,4 +1,4 @@
-"""The five kinds of failure; a slice subclasses a kind and its docstring is the message."""
+"""The kinds of failure; a slice subclasses a kind and its docstring is the message."""
 
 from __future__ import annotations
 
@@ -46,6 +46,24 @@ class Conflict(Failure):
     """The present state does not allow that."""
 
     kind = "conflict"
+
+
+class Stale(Conflict):
+    """That was changed since it was read; read it again and decide anew."""
+
+    kind = "stale"
+
+
+class TooLarge(Invalid):
+    """That is larger than what is taken."""
+
+    kind = "too_large"
+
+
+class TooMany(Failure):
+    """Too many requests; wait as long as Retry-After says."""
+
+    kind = "too_many"
 
 
 class Unavailable(Failure):

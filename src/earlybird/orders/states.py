@@ -52,6 +52,7 @@ MACHINE = Machine(
             S.not_delivered,
         ),
         "cancel": (frozenset({S.placed, S.planned}), S.cancelled),
+        "withdraw": (frozenset({S.placed, S.planned}), S.cancelled),
         "revive": (frozenset({S.cancelled}), S.planned),
     },
 )

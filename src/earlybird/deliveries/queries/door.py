@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -69,7 +70,7 @@ def orders_locked(session: Session, ids: Collection[str]) -> Sequence[Any]:
 
 
 def stops(session: Session, order_ids: Collection[str]) -> Sequence[Any]:
-    """Return every line of every attempt of these orders, attempts and lines in order.
+    """Return every line of every attempt of these orders with its driver, attempts and lines in order.
 
     OFFSET 0 keeps each step an index look-up per key: without it a table planned a minute ago, of
     which the server has no statistics yet, is read whole for every chunk.
@@ -79,7 +80,7 @@ def stops(session: Session, order_ids: Collection[str]) -> Sequence[Any]:
         """
         SELECT d.order_id::text, d.id::text, d.attempt, d.planned_on, d.state, l.id::text, l.order_line_id::text,
                p.product_id::text, l.service_on, l.ordered_quantity, l.delivered_quantity, p.quantity,
-               p.cancelled_at IS NOT NULL
+               p.cancelled_at IS NOT NULL, d.driver_id::text
         FROM unnest(CAST(:order_ids AS uuid[])) AS k(id)
         CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE order_id = k.id OFFSET 0) d
         LEFT JOIN LATERAL (SELECT * FROM delivery_lines WHERE delivery_id = d.id OFFSET 0) l ON true
@@ -127,4 +128,18 @@ def revisions(session: Session, line_ids: Collection[str]) -> Sequence[Any]:
         "SELECT k.id::text, coalesce((SELECT max(n.revision) FROM delivery_event_lines n "
         "WHERE n.delivery_line_id = k.id), 0) FROM unnest(CAST(:line_ids AS uuid[])) AS k(id)",
         line_ids=_keys(line_ids),
+    )
+
+
+def drives_for(session: Session, driver_id: UUID, order_id: UUID) -> bool:
+    """Say whether somebody drives for the site of that order."""
+    return bool(
+        _all(
+            session,
+            "SELECT 1 FROM orders o JOIN memberships m ON m.site_id IS NULL OR m.site_id = o.site_id "
+            "JOIN users u ON u.id = m.user_id WHERE o.id = :order_id AND m.user_id = :driver_id AND m.role = 'driver' "
+            "AND m.ended_at IS NULL AND u.archived_at IS NULL AND u.state <> 'disabled' LIMIT 1",
+            order_id=order_id,
+            driver_id=driver_id,
+        )
     )

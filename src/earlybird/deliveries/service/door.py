@@ -45,22 +45,26 @@ def confirm_many(
     confirmations: Sequence[Confirmation | NotRead],
     *,
     bodies: Sequence[bytes] | None = None,
+    round_of: str | None = None,
 ) -> list[Verdict]:
     """Take confirmations in their order and answer each; what cannot be taken is kept as it came.
 
     `bodies` are the texts they were read from. A row that the database itself refuses is found by
-    halving and rejected alone. Orders stay locked until the caller's transaction ends.
+    halving and rejected alone. Orders stay locked until the caller's transaction ends. With
+    `round_of`, the id of a driver, the stops of others are not there.
     """
     texts = bodies or [c.model_dump_json().encode() if isinstance(c, Confirmation) else b"" for c in confirmations]
-    return _within(session, ctx, list(confirmations), list(texts))
+    return _within(session, ctx, list(confirmations), list(texts), round_of)
 
 
-def _within(session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes]) -> list[Verdict]:
+def _within(
+    session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes], round_of: str | None
+) -> list[Verdict]:
     """Take a chunk inside a savepoint: again after a collision, in halves where a value is refused."""
     for left in reversed(range(TRIES)):
         try:
             with session.begin_nested():
-                return _take(session, ctx, items, bodies)
+                return _take(session, ctx, items, bodies, round_of)
         except DBAPIError as failure:
             state = getattr(failure.orig, "sqlstate", None) or ""
             if failure.connection_invalidated or not (state in AGAIN or state.startswith(DATA)):
@@ -74,25 +78,27 @@ def _within(session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bod
     if len(items) > 1:
         half = len(items) // 2
         return [
-            *_within(session, ctx, items[:half], bodies[:half]),
-            *_within(session, ctx, items[half:], bodies[half:]),
+            *_within(session, ctx, items[:half], bodies[:half], round_of),
+            *_within(session, ctx, items[half:], bodies[half:], round_of),
         ]
     refusal = errors.DatabaseRefused(reason=reason)
-    verdict = Verdict(Answer.rejected, items[0].client_id, rule=said(refusal))
+    verdict = refused(items[0].client_id, refusal)
     facts.keep_rejections(session, ctx, bodies, [verdict])
     return [verdict]
 
 
-def _take(session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes]) -> list[Verdict]:
+def _take(
+    session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes], round_of: str | None
+) -> list[Verdict]:
     """Load, judge and write one chunk."""
-    chunk = stops.load(session, [item for item in items if isinstance(item, Confirmation)])
+    chunk = stops.load(session, [item for item in items if isinstance(item, Confirmation)], round_of)
     verdicts = []
     for item in items:
         if isinstance(item, Confirmation):
             try:
                 verdicts.append(_judge(ctx, chunk, item))
             except Failure as failure:
-                verdicts.append(Verdict(Answer.rejected, item.client_id, field=failure.field, rule=said(failure)))
+                verdicts.append(refused(item.client_id, failure))
         else:
             verdicts.append(Verdict(Answer.rejected, item.client_id, field=item.field, rule=item.rule))
     facts.keep(session, ctx, chunk.kept)
@@ -100,6 +106,11 @@ def _take(session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodie
     facts.resolve_rejections(session, ctx, verdicts)
     facts.keep_rejections(session, ctx, bodies, verdicts)
     return verdicts
+
+
+def refused(client_id: str | None, failure: Failure) -> Verdict:
+    """Return the verdict on what a failure speaks of."""
+    return Verdict(Answer.rejected, client_id, field=failure.field, rule=said(failure), failure=failure)
 
 
 def _judge(ctx: Ctx, chunk: Chunk, item: Confirmation) -> Verdict:
@@ -111,7 +122,7 @@ def _judge(ctx: Ctx, chunk: Chunk, item: Confirmation) -> Verdict:
             raise errors.ClientIdTaken(field="client_id")
         return known.verdict
     order = _order(chunk, item)
-    stop = _stop(order, item)
+    stop = _stop([stop for stop in order.stops if chunk.has_on_round(stop)], item)
     rules.check_when(
         chunk.policy,
         kind=item.kind,
@@ -141,23 +152,23 @@ def _order(chunk: Chunk, item: Confirmation) -> Order:
     if isinstance(found, Failure):
         raise found
     order = chunk.orders.get(found) if found is not None else None
-    if order is None:
+    if order is None or not chunk.reaches(order):
         raise errors.OrderUnknown(field=where)
     if order.state == OrderState.cancelled:
         raise errors.OrderCancelled(field=where)
     return order
 
 
-def _stop(order: Order, item: Confirmation) -> Stop:
+def _stop(mine: list[Stop], item: Confirmation) -> Stop:
     """Return the attempt that a confirmation names, else the latest."""
     if item.delivery_id is not None:
-        found, where = [s for s in order.stops if s.id == str(item.delivery_id)], "delivery_id"
+        found, where = [s for s in mine if s.id == str(item.delivery_id)], "delivery_id"
         if item.attempt is not None:
             found, where = [s for s in found if s.attempt == item.attempt], "attempt" if found else where
     elif item.attempt is not None:
-        found, where = [s for s in order.stops if s.attempt == item.attempt], "attempt"
+        found, where = [s for s in mine if s.attempt == item.attempt], "attempt"
     else:
-        found, where = order.stops[-1:], "order_id"
+        found, where = mine[-1:], "order_id"
     if not found:
         raise errors.DeliveryUnknown(field=where)
     if found[0].state == DeliveryState.cancelled:
@@ -297,6 +308,8 @@ def plan_next_attempt(
     """Plan another attempt for an order that was not delivered; return the new delivery."""
     if not queries.orders_locked(session, [str(order_id)]):
         raise errors.OrderUnknown(field="order_id")
+    if driver_id is not None and not queries.drives_for(session, driver_id, order_id):
+        raise errors.NotADriver(field="driver_id", driver_id=driver_id)
     if not audit.move_many(session, ctx, "orders", ORDER_MACHINE, "plan", [order_id], reason=f"next attempt on {on}"):
         raise errors.NoNextAttempt(field="order_id")
     delivery_id = ids.new_id()

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
 from earlybird.audit.states import Severity
+from earlybird.deliveries.errors import SiteUnknown
 from earlybird.deliveries.service import statements
 from earlybird.deliveries.states import MACHINE as DELIVERY
 from earlybird.infra.db import lock, rows, run, value
@@ -85,11 +86,15 @@ def plan_day(session: Session, ctx: Ctx, site_id: UUID, service_on: date) -> Pla
 
 
 def _circumstances(session: Session, ctx: Ctx, site_id: UUID, service_on: date) -> dict[str, Any]:
-    site = rows(
+    found = rows(
         session,
-        "SELECT b.id, b.currency, b.cutover_on FROM sites s JOIN businesses b ON b.id = s.business_id WHERE s.id = :id",
+        "SELECT b.id, b.currency, b.cutover_on FROM sites s JOIN businesses b ON b.id = s.business_id "
+        "WHERE s.id = :id AND s.archived_at IS NULL",
         {"id": site_id},
-    )[0]
+    )
+    if not found:
+        raise SiteUnknown(field="site_id", site_id=site_id)
+    site = found[0]
     if site["cutover_on"] is not None and service_on < site["cutover_on"]:
         raise BeforeTakeOver(field="on", service_on=service_on, cutover_on=site["cutover_on"])
     return {

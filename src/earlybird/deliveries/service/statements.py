@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from earlybird.catalog.queries import amount_minor, price_in_force
-from earlybird.orders.queries import code
+from earlybird.orders.queries import ADDRESS, code
 from earlybird.subscriptions.queries import DUE
 from earlybird.territory.queries import AREA_DRIVERS
 
@@ -59,11 +59,6 @@ WHERE known.id IS NULL OR known.cancelled_by = 'plan' OR known.cancelled_at IS N
 
 OFFSET and LIMIT hold the look-ups to one index probe a line, however few lines PostgreSQL expects.
 """
-
-ADDRESS = """
-jsonb_strip_nulls(jsonb_build_object('label', a.label, 'line1', a.line1, 'line2', a.line2, 'city', a.city,
-    'region', a.region, 'postal_code', a.postal_code, 'latitude', a.latitude, 'longitude', a.longitude,
-    'map_url', a.map_url))"""
 
 STANDING_STOPS = f"""
 INSERT INTO plan_stops

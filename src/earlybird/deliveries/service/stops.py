@@ -31,6 +31,7 @@ class Stop:
     planned_on: date
     state: DeliveryState
     now_state: DeliveryState
+    driver_id: str | None = None
     lines: list[Line] = field(default_factory=list)
     delivered: dict[str, Decimal] = field(default_factory=dict)
     events: list[Told] = field(default_factory=list)
@@ -79,13 +80,22 @@ class Chunk:
     names: dict[Any, str | Failure]
     known: dict[str, Known]
     revisions: dict[str, int]
+    round_of: str | None = None
     kept: facts.Kept = field(default_factory=facts.Kept)
     touched: dict[str, Order] = field(default_factory=dict)
 
+    def has_on_round(self, stop: Stop) -> bool:
+        """Say whether the one who tells may speak of that stop."""
+        return self.round_of is None or stop.driver_id == self.round_of
 
-def load(session: Session, items: Sequence[Confirmation]) -> Chunk:
+    def reaches(self, order: Order) -> bool:
+        """Say whether the one who tells may know of that order."""
+        return self.round_of is None or any(self.has_on_round(stop) for stop in order.stops)
+
+
+def load(session: Session, items: Sequence[Confirmation], round_of: str | None = None) -> Chunk:
     """Lock the orders a chunk names and read all that judging it needs."""
-    chunk = Chunk(queries.policy(session), {}, {}, {}, {})
+    chunk = Chunk(queries.policy(session), {}, {}, {}, {}, round_of)
     if not items:
         return chunk
     _resolve(session, chunk, items)
@@ -133,12 +143,12 @@ def _load_stops(session: Session, chunk: Chunk) -> dict[str, Stop]:
         return stops
     for row in queries.stops(session, chunk.orders):
         (order_id, stop_id, attempt, planned_on, state, line_id, order_line_id, product_id, service_on, ordered,
-         delivered, wanted, is_cancelled) = row  # fmt: skip
+         delivered, wanted, is_cancelled, driver_id) = row  # fmt: skip
         order = chunk.orders[order_id]
         stop = stops.get(stop_id)
         if stop is None:
             where = DeliveryState(state)
-            stop = stops[stop_id] = Stop(stop_id, attempt, planned_on, where, where)
+            stop = stops[stop_id] = Stop(stop_id, attempt, planned_on, where, where, driver_id)
             order.stops.append(stop)
         if line_id is not None:
             stop.lines.append(Line(line_id, order_line_id, product_id, ordered, service_on, is_cancelled))

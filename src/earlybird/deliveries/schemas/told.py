@@ -191,6 +191,7 @@ class Verdict(NamedTuple):
     field: str | None = None
     rule: str | None = None
     first: Answer | None = None
+    failure: Failure | None = None
 
 
 class NotRead(NamedTuple):

@@ -1,0 +1,23 @@
+"""Whose money an actor may see, and how a list is cut into pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from earlybird.identity.rules import within
+from earlybird.kernel.ctx import Ctx
+from earlybird.kernel.pages import Page
+
+
+def visible(ctx: Ctx, customer: str) -> str:
+    """Return the SQL condition for what an actor sees, `customer` being the column that says whose it is.
+
+    Own is what belongs to one's customers and to whom they pay for; its values come from `identity.rules.reach`.
+    """
+    mine = "ANY(CAST(:my_customers AS uuid[]))"
+    return within(ctx, own=f"{customer} = {mine} OR {customer} IN (SELECT id FROM customers WHERE bill_to_id = {mine})")
+
+
+def cut(found: list[dict[str, Any]], limit: int) -> Page[dict[str, Any]]:
+    """Return the first `limit` rows, and where the next page begins if there are more."""
+    return Page(found[:limit], found[limit - 1]["id"] if len(found) > limit else None)

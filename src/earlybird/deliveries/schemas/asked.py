@@ -1,0 +1,118 @@
+"""What the doors of deliveries and plans are asked."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from earlybird.deliveries.schemas.told import ConfirmedLine, Empties, Moment, Place, Prose, Text
+from earlybird.infra.shapes import Word
+from earlybird.territory.states import Shift
+
+MOST = 500
+"""How many confirmations one request may bring."""
+
+EXAMPLE = {
+    "client_id": "9f1c-17",
+    "kind": "confirm",
+    "order_code": "EB-7Q4K2M9P",
+    "outcome": "delivered",
+    "device_at": "2026-02-16T06:30:00+05:30",
+}
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    client_id: Annotated[
+        Text,
+        Field(description="A name the device makes up; what comes again under it is told once.", examples=["9f1c-17"]),
+    ]
+    order_id: Annotated[
+        UUID | None,
+        Field(description="The order, where the device knows it: one that is not the delivery's is refused."),
+    ] = None
+    outcome: Annotated[
+        Literal["delivered", "not_delivered"] | None,
+        Field(description="All of every line, or none of any; otherwise give the lines.", examples=["delivered"]),
+    ] = None
+    lines: Annotated[
+        list[ConfirmedLine] | None,
+        Field(
+            min_length=1,
+            max_length=1000,
+            description="Each line in one way, and how much of it is at the door. A line not named is not told.",
+        ),
+    ] = None
+    device_at: Annotated[
+        Moment, Field(description="The device's time, with its offset.", examples=["2026-02-16T06:30:00+05:30"])
+    ]
+    device_seq: Annotated[int | None, Field(strict=True, ge=0, le=2_147_483_647)] = None
+    place: Place | None = None
+
+
+class Confirm(_Told):
+    """What happened at the door. Who tells it, how and from where is known from the request."""
+
+    kind: Annotated[
+        Literal["confirm", "return"], Field(description="`return`: the lines that came back, each above zero.")
+    ] = "confirm"
+    reason: Annotated[Prose | None, Field(examples=["Nobody at home."])] = None
+    empties: Annotated[list[Empties] | None, Field(max_length=100, description="Empties taken back.")] = None
+
+
+class Correct(_Told):
+    """What was really delivered; staff's word counts more than any other."""
+
+    reason: Annotated[Word, Field(examples=["The customer's photo shows one packet."])]
+
+
+class Batch(BaseModel):
+    """A synced round: each confirmation is judged alone and stands or falls alone."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    confirmations: Annotated[
+        list[
+            Annotated[
+                dict[str, Any],
+                WithJsonSchema(
+                    {
+                        "type": "object",
+                        "description": "As the body of a single confirmation, and the order by `order_id` or "
+                        "`order_code`, perhaps `delivery_id` or `attempt`. Only an admin may say `actor`, "
+                        "`authority`, `via` and `device`.",
+                        "examples": [EXAMPLE],
+                    }
+                ),
+            ]
+        ],
+        Field(min_length=1, max_length=MOST),
+    ]
+
+    def bodies(self) -> list[bytes]:
+        """Return each confirmation as text again; what is no Unicode shows as such."""
+        return [json.dumps(item, ensure_ascii=False).encode("utf-8", "surrogatepass") for item in self.confirmations]
+
+
+class NextAttempt(BaseModel):
+    """When an order that was not delivered is tried again, and by whom."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    planned_on: Annotated[date, Field(examples=["2026-02-17"])]
+    shift: Annotated[Shift | None, Field(description="Left out, the shift of the attempt before.")] = None
+    driver_id: Annotated[UUID | None, Field(description="Left out, nobody drives yet.")] = None
+
+
+class PlanIn(BaseModel):
+    """Which day of which site is planned."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    site_id: Annotated[UUID, Field(examples=["01976f3e-5b1c-7c4e-9d2a-0f4f6c1d2e3a"])]
+    service_on: Annotated[date, Field(examples=["2026-02-17"])]
