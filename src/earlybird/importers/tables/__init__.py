@@ -19,7 +19,7 @@ from earlybird.importers.tables import (
 from earlybird.importers.tables.export import as_text, as_workbook
 from earlybird.importers.tables.home import Home, find_home
 from earlybird.importers.tables.kinds import Export, Kind
-from earlybird.importers.tables.run import Outcome, take
+from earlybird.importers.tables.run import Outcome, take, take_within
 
 KINDS: dict[str, Kind] = {
     slice_.KIND.name: slice_.KIND for slice_ in (customers, products, subscriptions, orders, payments)
@@ -70,4 +70,5 @@ __all__ = [
     "find_home",
     "kind_of",
     "take",
+    "take_within",
 ]

@@ -14,9 +14,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from earlybird.customers import rules as customers
+from earlybird.identity import rules as identity
 from earlybird.importers.tables.home import Home
 from earlybird.importers.tables.reading.files import LONGEST_CELL, Cell, Formula
 from earlybird.kernel.clock import aware
+from earlybird.kernel.errors import Invalid
 from earlybird.kernel.money import DIGITS
 
 Read = Callable[[Cell, Home], Any]
@@ -95,25 +98,27 @@ def one_of(*words: str, also: Mapping[str, str] | None = None) -> Read:
 
 
 def email(cell: Cell, home: Home) -> str:
-    """Return an e-mail address in lower case."""
-    found = word(cell, home).lower()
-    if not re.fullmatch(r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>]+", found) or len(found) > 254:  # noqa: PLR2004  RFC 5321
-        raise Unfit("An e-mail address has the form name@example.com.")
-    return found
+    """Return an e-mail address in lower case, as logins are named."""
+    try:
+        return identity.email(word(cell, home))
+    except Invalid as failure:
+        raise Unfit(failure.message) from None
 
 
 def phone(cell: Cell, home: Home) -> str:
     """Return a telephone number as +CCNNN (E.164), read as in the business's country."""
-    import phonenumbers
-
-    said = re.sub(r"\.0+$", "", word(cell, home))
     try:
-        found = phonenumbers.parse(said, home.country)
-    except phonenumbers.NumberParseException:
-        raise Unfit("A telephone number has digits, and the country's code where it is another country's.") from None
-    if not phonenumbers.is_valid_number(found):
-        raise Unfit(f"No telephone number of +{found.country_code} has these digits.")
-    return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+        return identity.number(re.sub(r"\.0+$", "", word(cell, home)), home.country)
+    except Invalid as failure:
+        raise Unfit(failure.message) from None
+
+
+def language(cell: Cell, home: Home) -> str:
+    """Return a language's tag."""
+    try:
+        return customers.language(word(cell, home))
+    except Invalid as failure:
+        raise Unfit(failure.message) from None
 
 
 def number(cell: Cell, home: Home, *, places: int, money: bool = False) -> Decimal:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from earlybird.audit import service as audit
-from earlybird.customers.states import MACHINE
+from earlybird.customers.service import facts as service
+from earlybird.customers.states import CustomerState
+from earlybird.identity.states import Role
 from earlybird.importers.tables import cells, people
 from earlybird.importers.tables.columns import Column, Columns, Problem, Row, differences
 from earlybird.importers.tables.home import Home
 from earlybird.importers.tables.kinds import Export, Kind, Piece, Written, alone, as_json
-from earlybird.infra.db import rows, run
+from earlybird.infra.db import rows
 from earlybird.kernel.ctx import Ctx
-from earlybird.kernel.errors import Conflict
+from earlybird.kernel.errors import Failure
+from earlybird.kernel.states import MoveRefused
 
 COLUMNS = Columns(
     (
@@ -25,7 +26,7 @@ COLUMNS = Columns(
         Column("phone", cells.phone, "as dialled in the business's country, or +CC…", also=("mobile", "phone_number")),
         Column("email", cells.email, "also the login's, unless another login has it"),
         Column("kind", cells.one_of("household", "business"), "household (default) or business"),
-        Column("language", cells.word, "en (default), te, hi …"),
+        Column("language", cells.language, "en (default), te, hi …"),
         Column("area", cells.word, "part of town; made where it is not there"),
         Column("driver", cells.word, "name of the driver who always comes", also=("delivery_boy",)),
         Column("billing_cycle", cells.word, "monthly (default)"),
@@ -49,7 +50,10 @@ COLUMNS = Columns(
     )
 )
 
-OWN = ("name", "phone", "email", "kind", "language", "billing_cycle", "trial_from", "notes", "delivery_instructions")
+OWN = (
+    "name", "phone", "email", "kind", "language", "billing_cycle", "trial_from", "notes", "delivery_instructions",
+    "driver_id", "marketer_id",
+)  # fmt: skip
 DOOR = ("address", "line2", "city", "region", "postal_code", "latitude", "longitude", "map_url")
 MOVES = {"active": "activate", "paused": "pause", "stopped": "stop"}
 
@@ -68,41 +72,11 @@ WITH told AS (
     WHERE t.key IS NULL AND c.business_id = :business_id AND c.archived_at IS NULL
 )
 SELECT f.line, c.id, c.name, c.phone, c.email, c.kind, c.language, c.billing_cycle, c.trial_from, c.notes,
-       c.delivery_instructions, c.state AS status, a.name AS area, c.driver_id, d.id AS door_id, d.line1 AS address,
-       d.line2, d.city, d.region, d.postal_code, d.latitude, d.longitude, d.map_url
+       c.delivery_instructions, c.state AS status, a.name AS area, c.driver_id, c.marketer_id,
+       d.id AS door_id, d.line1 AS address, d.line2, d.city, d.region, d.postal_code, d.latitude, d.longitude, d.map_url
 FROM found f JOIN customers c ON c.id = f.id
 LEFT JOIN areas a ON a.id = c.area_id
 LEFT JOIN addresses d ON d.customer_id = c.id AND d.is_default AND d.archived_at IS NULL
-"""
-
-CHANGE = """
-UPDATE customers c SET name = coalesce(r.name, c.name), phone = coalesce(r.phone, c.phone),
-    email = coalesce(r.email, c.email), kind = coalesce(r.kind, c.kind), language = coalesce(r.language, c.language),
-    billing_cycle = coalesce(r.billing_cycle, c.billing_cycle), trial_from = coalesce(r.trial_from, c.trial_from),
-    notes = coalesce(r.notes, c.notes), area_id = coalesce(a.id, c.area_id),
-    delivery_instructions = coalesce(r.delivery_instructions, c.delivery_instructions),
-    driver_id = coalesce(r.driver_id, c.driver_id)
-FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (id uuid, name text, phone text, email text, kind text,
-    language text, billing_cycle text, trial_from date, notes text, delivery_instructions text, area text,
-    driver_id uuid)
-LEFT JOIN areas a ON a.site_id = :site_id AND a.name = r.area
-WHERE c.id = r.id
-"""
-
-CHANGE_DOORS = """
-UPDATE addresses d SET line1 = coalesce(r.address, d.line1), line2 = coalesce(r.line2, d.line2),
-    city = coalesce(r.city, d.city), region = coalesce(r.region, d.region),
-    postal_code = coalesce(r.postal_code, d.postal_code), latitude = coalesce(r.latitude, d.latitude),
-    longitude = coalesce(r.longitude, d.longitude), map_url = coalesce(r.map_url, d.map_url)
-FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (door_id uuid, address text, line2 text, city text, region text,
-    postal_code text, latitude numeric, longitude numeric, map_url text)
-WHERE d.id = r.door_id
-"""
-
-# A customer who stopped keeps the day of it.
-GONE_FROM = """
-UPDATE customers SET state_from = CASE WHEN state IN ('paused', 'stopped') THEN CAST(:today AS date) END
-WHERE id = ANY(CAST(:ids AS uuid[]))
 """
 
 EXPORT = Export(
@@ -126,7 +100,9 @@ EXPORT = Export(
 def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Written:
     """Make who is not known yet, change who is told otherwise, list what may not be changed."""
     done = Written()
-    drivers = people.drivers_by_name(session, home) if any("driver" in row.facts for row in alone(pieces)) else {}
+    drivers = (
+        people.staff_by_name(session, home, Role.driver) if any("driver" in row.facts for row in alone(pieces)) else {}
+    )
     known = find(session, home, list(alone(pieces)), done)
     made: list[dict[str, Any]] = []
     told_otherwise: list[tuple[Row, dict[str, Any]]] = []
@@ -167,67 +143,41 @@ def find(session: Session, home: Home, given: Sequence[Row], done: Written) -> d
 
 
 def change(session: Session, ctx: Ctx, home: Home, told: Sequence[tuple[Row, dict[str, Any]]], done: Written) -> None:
-    """Change what rows tell otherwise; an empty cell changes nothing."""
-    own: list[dict[str, Any]] = []
-    doors: list[dict[str, Any]] = []
-    new_doors: list[dict[str, Any]] = []
-    moves: dict[str, list[tuple[Row, UUID]]] = {}
+    """Ask the service for what rows tell otherwise; an empty cell changes nothing, what is refused is listed."""
+    areas = people.have_areas(session, home, sorted({row.facts["area"] for row, _ in told if "area" in row.facts}))
     for row, stands in told:
-        if "key" not in row.facts and stands["phone"] and str(row.facts.get("phone", "")).endswith(stands["phone"]):
-            stands = {**stands, "phone": row.facts.get("phone")}  # noqa: PLW2901  an older spelling of the same number
-        changed = differences(row.facts, stands, (*OWN, "area", "driver_id"))
-        door = differences(row.facts, stands, DOOR)
-        status = differences(row.facts, stands, ("status",)).get("status")
-        if status:
-            refused = _move_problem(stands["status"], status)
-            if refused:
-                done.refused[row.line] = refused
-                continue
-            moves.setdefault(status, []).append((row, stands["id"]))
-        if changed:
-            own.append({"id": stands["id"], **changed})
-        if door:
-            (doors if stands["door_id"] else new_doors).append(
-                {"id": stands["id"], "door_id": stands["door_id"], **door}
-            )
-        if changed or door:
-            after = {name: str(value) for name, value in (changed | door).items()}
-            before = {name: None if stands.get(name) is None else str(stands[name]) for name in after}
-            audit.record(session, ctx, "customers.change", "customer", stands["id"], before=before, after=after)
-        done.counts["changed" if changed or door or status else "same"] += 1
-    _write_changes(session, ctx, home, own, doors, new_doors)
-    for status, moved in moves.items():
-        found = [key for _, key in moved]
-        audit.move_many(session, ctx, "customers", MACHINE, MOVES[status], found, reason="told by a table")
-        run(session, GONE_FROM, {"today": home.today, "ids": [str(key) for key in found]})
+        facts = dict(row.facts)
+        if stands["phone"] and str(facts.get("phone", "")).endswith(stands["phone"]):
+            del facts["phone"]  # an older spelling of the same number
+        own = differences(facts, stands, OWN)
+        if facts.get("area") not in {None, stands["area"]}:
+            own["area_id"] = areas[facts["area"]]
+        door = differences(facts, stands, DOOR)
+        if "address" in door:
+            door["line1"] = door.pop("address")
+        status = differences(facts, stands, ("status",)).get("status")
+        try:
+            with session.begin_nested():
+                _ask(session, ctx, stands, own, door, status)
+        except Failure as failure:
+            done.refused[row.line] = Problem(failure.field or ("status" if status else None), failure.message)
+            continue
+        done.counts["changed" if own or door or status else "same"] += 1
 
 
-def _write_changes(
-    session: Session,
-    ctx: Ctx,
-    home: Home,
-    own: Sequence[dict[str, Any]],
-    doors: Sequence[dict[str, Any]],
-    new_doors: Sequence[dict[str, Any]],
+def _ask(
+    session: Session, ctx: Ctx, stands: dict[str, Any], own: dict[str, Any], door: dict[str, Any], status: str | None
 ) -> None:
-    people.make_areas(session, home, sorted({row["area"] for row in own if row.get("area")}))
     if own:
-        run(session, CHANGE, {"site_id": home.site_id, "rows": as_json(own)})
-    if doors:
-        run(session, CHANGE_DOORS, {"rows": as_json(doors)})
-    if new_doors:
-        run(session, people.DOORS, {"now": ctx.now, "rows": as_json(new_doors)})
-
-
-def _move_problem(stands: str, status: str) -> Problem | None:
-    """Say why a customer may not come to a state by one move of the machine; None where he may."""
-    if status not in MOVES:
-        return Problem("status", f"A customer who is {stands} is not on trial.")
-    try:
-        MACHINE.target(type(MACHINE.start)(stands), MOVES[status])
-    except Conflict as failure:
-        return Problem("status", str(failure))
-    return None
+        service.change(session, ctx, stands["id"], **own)
+    if door and stands["door_id"]:
+        service.change_address(session, ctx, stands["id"], stands["door_id"], **door)
+    elif door:
+        service.add_address(session, ctx, stands["id"], is_default=True, **({"line1": ""} | door))
+    if status == CustomerState.trial:
+        raise MoveRefused(field="status", state=stands["status"])
+    if status:
+        service.move(session, ctx, stands["id"], MOVES[status], reason="told by a table")
 
 
 def judge(row: Row, home: Home) -> Problem | None:

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
+from earlybird.identity.states import Role
 from earlybird.importers.earlybird import settle
 from earlybird.importers.tables import cells, customers, people, subscriptions
 from earlybird.importers.tables.columns import Column, Columns, Problem, Row
@@ -24,7 +25,6 @@ from earlybird.importers.tables.kinds import Kind, Piece, Written, as_json
 from earlybird.importers.tables.products import Shelf
 from earlybird.importers.tables.reading import Cell
 from earlybird.infra.db import lock, rows, run
-from earlybird.kernel import ids
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.errors import Failure
 from earlybird.kernel.money import scale
@@ -33,6 +33,22 @@ from earlybird.territory import queries as territory
 from earlybird.territory.states import Shift
 
 NAME = "legacy-excel"
+STAFF = {"delivery_boy": Role.driver, "marketing_boy": Role.marketing}
+Staff = dict[str, dict[str, UUID | None]]
+"""By column and folded name; None where several have the name."""
+
+HOUSEHOLD = {
+    "name": "name",
+    "phone": "phone",
+    "area": "area",
+    "address": "address",
+    "status": "status",
+    "trial_from": "trial_start_date",
+    "notes": "notes",
+    "map_url": "map_link",
+}
+"""Our words for the customer's columns of the sheet."""
+
 DAYS = tuple(f"day_{number}" for number in range(1, 32))
 
 
@@ -53,7 +69,7 @@ COLUMNS = Columns(
         Column("area", cells.word, "part of town; made where it is not there", required=True),
         Column("address", cells.text, "the door"),
         Column("delivery_boy", cells.word, "the driver; made where there is none, with a login, uninvited"),
-        Column("marketing_boy", cells.word, "who brought the customer; kept in the notes"),
+        Column("marketing_boy", cells.word, "who brought the customer; made as the driver is"),
         Column("shift", cells.one_of("morning", "evening", "both"), "morning (default), evening or both"),
         Column("status", cells.one_of("trial", "active", "paused", "stopped"), "trial (default)"),
         Column("trial_start_date", cells.day, "first day; else the first of this month"),
@@ -102,15 +118,6 @@ SELECT new_id() AS id, new_id() AS journal_id, new_id() AS adjustment_id, r.cust
 FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (customer_id uuid, minor bigint, line integer)
 """
 
-DRIVERS = """
-WITH made AS (
-    INSERT INTO users (id, name, state, state_at, created_at)
-    SELECT r.id, r.name, 'uninvited', :now, :now FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (id uuid, name text)
-    RETURNING id
-)
-INSERT INTO memberships (user_id, role, site_id, created_at) SELECT id, 'driver', :site_id, :now FROM made
-"""
-
 
 def judge(row: Row, home: Home) -> Problem | None:
     """Hold what cells say together: days this month has, and a product for every quantity."""
@@ -129,10 +136,13 @@ def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Wr
     """Make households with doors, logins, drivers, standing orders and old balances; bring known ones up to the row."""
     done = Written()
     shelf = Shelf(session, home)
-    drivers = people.drivers_by_name(session, home)
-    _make_drivers(session, ctx, home, pieces, drivers, done)
-    fit = [piece for piece in pieces if _is_fit(piece, shelf, drivers, done)]
-    households = {piece.line: Row(piece.line, piece.rows[0].cells, _household(piece.facts, drivers)) for piece in fit}
+    staff: Staff = {}
+    for column, role in STAFF.items():
+        names = [piece.facts[column] for piece in pieces if column in piece.facts]
+        staff[column], count = people.have_staff(session, ctx, home, role, names)
+        done.counts["logins_of_staff"] += count
+    fit = [piece for piece in pieces if _is_fit(piece, shelf, staff, done)]
+    households = {piece.line: Row(piece.line, piece.rows[0].cells, _household(piece.facts, staff)) for piece in fit}
     known = customers.find(session, home, list(households.values()), done)
     new = [line for line in households if line not in known and line not in done.refused]
     made = people.create_many(session, ctx, home, [households[line].facts for line in new])
@@ -146,48 +156,24 @@ def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Wr
     return done
 
 
-def _make_drivers(
-    session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece], drivers: dict[str, UUID | None], done: Written
-) -> None:
-    names = {
-        people.folded(p.facts["delivery_boy"]): p.facts["delivery_boy"] for p in pieces if "delivery_boy" in p.facts
-    }
-    lacking = [name for name in names if name not in drivers]
-    made = [{"id": key, "name": names[name]} for key, name in zip(ids.new_ids(len(lacking)), lacking, strict=True)]
-    if made:
-        run(session, DRIVERS, {"now": ctx.now, "site_id": home.site_id, "rows": as_json(made)})
-        audit.record_many(session, ctx, "users.create", "user", [row["id"] for row in made])
-    drivers.update(zip(lacking, (row["id"] for row in made), strict=True))
-    done.counts["drivers"] += len(made)
-
-
-def _is_fit(piece: Piece, shelf: Shelf, drivers: dict[str, UUID | None], done: Written) -> bool:
+def _is_fit(piece: Piece, shelf: Shelf, staff: Staff, done: Written) -> bool:
     facts = piece.facts
     if "product_name" in facts and shelf.named(facts["product_name"]) is None:
         done.refuse(piece, "product_name", shelf.rule(facts["product_name"]))
         return False
-    if "delivery_boy" in facts and drivers[people.folded(facts["delivery_boy"])] is None:
-        done.refuse(piece, "delivery_boy", "Several drivers have this name.")
-        return False
+    for column, named in staff.items():
+        if column in facts and named[people.folded(facts[column])] is None:
+            done.refuse(piece, column, "Several have this name.")
+            return False
     return True
 
 
-def _household(facts: dict[str, Any], drivers: dict[str, UUID | None]) -> dict[str, Any]:
+def _household(facts: dict[str, Any], staff: Staff) -> dict[str, Any]:
     """Return what a row says of the customer, in the words of `customers.COLUMNS`."""
-    notes = [facts[name] for name in ("notes",) if name in facts]
-    if "marketing_boy" in facts:
-        notes.append(f"Brought by {facts['marketing_boy']}")
-    found = {
-        "name": facts["name"],
-        "phone": facts["phone"],
-        "area": facts["area"],
-        "address": facts.get("address"),
-        "status": facts.get("status"),
-        "trial_from": facts.get("trial_start_date"),
-        "notes": "\n".join(notes) or None,
-        "map_url": facts.get("map_link"),
-        "driver_id": drivers[people.folded(facts["delivery_boy"])] if "delivery_boy" in facts else None,
-    }
+    found = {ours: facts.get(theirs) for ours, theirs in HOUSEHOLD.items()}
+    for column, ours in (("delivery_boy", "driver_id"), ("marketing_boy", "marketer_id")):
+        if column in facts:
+            found[ours] = staff[column][people.folded(facts[column])]
     return {name: value for name, value in found.items() if value is not None}
 
 

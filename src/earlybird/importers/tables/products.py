@@ -200,10 +200,8 @@ def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Wr
     keys = iter(ids.new_ids(len(pieces)))
     for piece in pieces:
         facts = piece.facts
-        problem = _class_problem(facts, classes, new_classes)
         same = shelf.by_name.get(folded(facts["name"]), [])
-        if problem is None and "key" not in facts and len(same) > 1:
-            problem = Problem("name", shelf.rule(facts["name"]))
+        problem = _class_problem(facts, classes, new_classes) or _name_problem(facts, shelf)
         if problem:
             done.refuse(piece, problem.field, problem.rule)
             continue
@@ -222,10 +220,7 @@ def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Wr
             changed.append({"id": stands["id"], **told})
         if price:
             prices.append({"id": stands["id"], **price})
-        if told or price:
-            after = {name: str(value) for name, value in (told | price).items()}
-            before = {name: None if stands.get(name) is None else str(stands[name]) for name in after}
-            audit.record(session, ctx, "products.change", "product", stands["id"], before=before, after=after)
+        _record(session, ctx, stands, told | price)
         done.counts["changed" if told or price else "same"] += 1
     bound = {**home.keys, "now": ctx.now, "currency": home.currency, "long_ago": LONG_AGO}
     if new_classes:
@@ -237,6 +232,20 @@ def write(session: Session, ctx: Ctx, home: Home, pieces: Sequence[Piece]) -> Wr
         run(session, PRICES, bound | {"rows": as_json(prices)})
     done.counts["created"] += len(made)
     return done
+
+
+def _name_problem(facts: Mapping[str, Any], shelf: Shelf) -> Problem | None:
+    """Refuse a name that several have, where no key tells them apart."""
+    several = "key" not in facts and len(shelf.by_name.get(folded(facts["name"]), [])) > 1
+    return Problem("name", shelf.rule(facts["name"])) if several else None
+
+
+def _record(session: Session, ctx: Ctx, stands: Mapping[str, Any], told: Mapping[str, Any]) -> None:
+    """Keep what a row changed of a product."""
+    if told:
+        after = {name: str(value) for name, value in told.items()}
+        before = {name: None if stands.get(name) is None else str(stands[name]) for name in after}
+        audit.record(session, ctx, "products.change", "product", stands["id"], before=before, after=after)
 
 
 def _wanted(

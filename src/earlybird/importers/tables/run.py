@@ -35,6 +35,7 @@ from earlybird.infra import db
 from earlybird.infra.db import run, value
 from earlybird.kernel import ids
 from earlybird.kernel.ctx import Ctx
+from earlybird.kernel.errors import Conflict, Failure, Invalid, NotFound
 from earlybird.territory import service as territory
 
 CHUNK = 1_000
@@ -97,10 +98,7 @@ def take(
     Refused rows are written to `errors`: as they were, with line, field and rule. Raises TableUnreadable before
     anything is written, and what `homes.find_home` raises.
     """
-    table = kind.source(path) if kind.source else open_table(path, set(kind.columns.known))
-    missing = kind.columns.missing(table.header)
-    check_header(table.header, set(kind.columns.known), missing)
-    kind.columns.place(table.header)
+    table = _opened(kind, path)
     with contextlib.ExitStack() as stack:
         held = stack.enter_context(db.rehearsal(engine)) if dry_run else None
         with _transaction(engine, held) as session:
@@ -110,11 +108,35 @@ def take(
         return taking.take()
 
 
+def take_within(
+    session: Session, ctx: Ctx, kind: Kind, path: Path, *, business: str | None = None, dry_run: bool = False
+) -> Outcome:
+    """Bring the rows of a file in inside the caller's transaction, as a door does; with `dry_run` nothing stays."""
+    table = _opened(kind, path)
+    savepoint = session.begin_nested()
+    home = _find_home(session, ctx, kind, business)
+    db.lock(session, f"import tables {home.name}")
+    quiet: Progress = lambda _what, _done, _count: None  # noqa: E731
+    outcome = _Taking(None, ctx, kind, table, home, session, _Errors(None, table.header), quiet).take()
+    if dry_run:
+        savepoint.rollback()
+    return outcome
+
+
+def _opened(kind: Kind, path: Path) -> Any:
+    """Open the table and hold its header to the columns of its kind."""
+    table = kind.source(path) if kind.source else open_table(path, set(kind.columns.known))
+    check_header(table.header, set(kind.columns.known), kind.columns.missing(table.header))
+    kind.columns.place(table.header)
+    return table
+
+
 @contextlib.contextmanager
-def _transaction(engine: Engine, held: Session | None) -> Iterator[Session]:
+def _transaction(engine: Engine | None, held: Session | None) -> Iterator[Session]:
     if held is not None:
         yield held
         return
+    assert engine is not None  # noqa: S101
     with db.transaction(engine) as session:
         yield session
 
@@ -168,7 +190,7 @@ def _plain(cell: Cell) -> str:
 class _Taking:
     """One table on its way in."""
 
-    engine: Engine
+    engine: Engine | None
     ctx: Ctx
     kind: Kind
     table: Table
@@ -327,14 +349,13 @@ class _Taking:
         try:
             with session.begin_nested():
                 return self.kind.write(session, self.ctx, self.home, pieces)
-        except (IntegrityError, DataError) as failure:
+        except (IntegrityError, DataError, Invalid, Conflict, NotFound) as failure:
             for piece, facts in zip(pieces, told, strict=True):
                 for row, said in zip(piece.rows, facts, strict=True):
                     row.facts = said
             if len(pieces) == 1:
                 done = Written()
-                reason = getattr(getattr(failure.orig, "diag", None), "message_primary", None) or "it does not fit"
-                done.refuse(pieces[0], None, f"The database refuses the row: {reason}.")
+                done.refuse(pieces[0], *_reason(failure))
                 return done
         middle = len(pieces) // 2
         done = self._write(session, pieces[:middle])
@@ -396,6 +417,14 @@ class _Taking:
         totals["file_minor"] = self.outcome.file_minor
         totals["difference_minor"] = self.outcome.file_minor - brought
         totals["currency"] = self.home.currency
+
+
+def _reason(failure: Exception) -> tuple[str | None, str]:
+    """Return the field and the rule of what a service or the database refused."""
+    if isinstance(failure, Failure):
+        return failure.field, failure.message
+    said = getattr(getattr(getattr(failure, "orig", None), "diag", None), "message_primary", None)
+    return None, f"The database refuses the row: {said or 'it does not fit'}."
 
 
 KEEP = """

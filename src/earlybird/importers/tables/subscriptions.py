@@ -13,11 +13,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
+from earlybird.identity.states import Role
 from earlybird.importers.tables import cells, parties
 from earlybird.importers.tables.columns import Column, Columns, Problem, Row, differences
 from earlybird.importers.tables.home import Home
 from earlybird.importers.tables.kinds import Export, Kind, Piece, Written, alone, as_json
-from earlybird.importers.tables.people import drivers_by_name, folded
+from earlybird.importers.tables.people import folded, staff_by_name
 from earlybird.importers.tables.products import Shelf
 from earlybird.infra.db import rows, run
 from earlybird.kernel import ids
@@ -149,7 +150,7 @@ def resolve(session: Session, home: Home, pieces: Sequence[Piece], done: Written
     """Put customer, product and driver into the facts of rows that name ones there are; refuse the others."""
     customers = parties.find(session, home, {row.facts["customer"] for row in alone(pieces)})
     shelf = Shelf(session, home)
-    drivers = drivers_by_name(session, home) if any("driver" in row.facts for row in alone(pieces)) else {}
+    drivers = staff_by_name(session, home, Role.driver) if any("driver" in row.facts for row in alone(pieces)) else {}
     found = []
     for piece in pieces:
         facts = piece.facts
