@@ -25,8 +25,14 @@ from earlybird.kernel import pages
 
 T = TypeVar("T")
 
+EXACT_BELOW = 2**53
+"""From here on a float does not tell one whole number from the next."""
+
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-ONE_LINE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
+BLANK = r"\x00-\x20\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What shows nothing, spelled out for a pattern's brackets: every language means something else by a space."""
+
+ONE_LINE = rf"^[^\x00-\x1f\x7f]*[^{BLANK}][^\x00-\x1f\x7f]*$"
 LINES = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 
 
@@ -46,12 +52,23 @@ Search = Annotated[str | None, Query(max_length=100, pattern=LINES), AfterValida
 """What a list is searched for."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["INR"])]
-Minor = Annotated[int, Field(strict=True, ge=-(10**15), le=10**15, examples=[6000])]
+
+
+def _whole(given: Any) -> Any:
+    """Return 2 for 2.0: JSON knows one kind of number, and that is a whole one."""
+    return int(given) if isinstance(given, float) and given.is_integer() and abs(given) < EXACT_BELOW else given
+
+
+WHOLE = BeforeValidator(_whole)
+"""Beside a strict int: 2.0 is taken as well as 2, but no text, no true or false, and nothing with a fraction."""
+
+Minor = Annotated[int, Field(strict=True, ge=-(10**15), le=10**15, examples=[6000]), WHOLE]
 """Money in whole minor units: paise, cents."""
 
 
 def exact(given: Any) -> Any:
-    """Return the decimal a text or whole number says; a float is refused, since it has lost digits already."""
+    """Return the decimal a text or whole number says; one with a fraction is refused, since it lost digits already."""
+    given = _whole(given)
     if isinstance(given, bool | float):
         raise ValueError('write the number as text, as "1.5": a float loses digits')  # noqa: TRY004
     if isinstance(given, str):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from earlybird.infra.shapes import ONE_LINE, Note
 from earlybird.webhooks.states import EndpointState, EventKind, HookState
@@ -90,12 +90,6 @@ class ReplayIn(BaseModel):
 
     since: AwareDatetime | None = None
     event_id: UUID | None = None
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> ReplayIn:
-        if self.since is not None and self.event_id is not None:
-            raise ValueError("give since or event_id, not both")
-        return self
 
 
 class Replayed(BaseModel):

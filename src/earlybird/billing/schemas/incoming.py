@@ -20,8 +20,8 @@ def _decimal(given: Any) -> Any:
 
 
 def _whole(given: Any) -> Any:
-    if isinstance(given, bool | float):
-        raise ValueError("write the amount in whole minor units, or in major units as text")  # noqa: TRY004
+    if isinstance(given, bool) or (isinstance(given, float) and not given.is_integer()):
+        raise ValueError("write the amount in whole minor units, or in major units as text")
     return given
 
 

@@ -25,6 +25,7 @@ from pydantic_core import from_json
 from earlybird.deliveries import errors
 from earlybird.deliveries.rules import Claim
 from earlybird.deliveries.states import Authority, EventKind, Via
+from earlybird.infra.shapes import Whole
 from earlybird.kernel.errors import Failure
 
 FIRST_YEAR, LAST_YEAR = 2000, 2199
@@ -67,7 +68,7 @@ Amount = Annotated[
     Field(ge=0, max_digits=14, decimal_places=3, allow_inf_nan=False),
     AfterValidator(_thousandths),
 ]
-Number = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
+Number = Annotated[Whole, Field(ge=1, le=2_000_000_000)]
 
 
 class _Shape(BaseModel):
@@ -129,7 +130,7 @@ class Confirmation(_Shape):
     outcome: Literal["delivered", "not_delivered"] | None = None
     lines: Annotated[list[ConfirmedLine], Field(min_length=1, max_length=1000)] | None = None
     device: Text | None = None
-    device_seq: Annotated[int, Field(strict=True, ge=0, le=2_147_483_647)] | None = None
+    device_seq: Annotated[Whole, Field(ge=0, le=2_147_483_647)] | None = None
     device_at: Moment
     via: Via = Via.file
     actor: Teller | None = None
