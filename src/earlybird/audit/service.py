@@ -95,7 +95,7 @@ def move_many(
 ) -> list[UUID]:
     """Move every row of `ids` whose state allows it, in one statement; return those that moved.
 
-    The set-based twin of `move`: same table of moves, one audit entry with count and digest.
+    The set-based twin of `move`: same table of moves, one audit entry with count and digest; a lone row is named.
     """
     if not ids:
         return []
@@ -119,6 +119,8 @@ def move_many(
             ctx,
             f"{machine.name}.{verb}",
             machine.name,
+            moved[0] if len(moved) == 1 else None,
+            after={"state": str(target)} if len(moved) == 1 else None,
             reason=reason,
             row_count=len(moved),
             digest=digest,
@@ -136,7 +138,10 @@ def record_many(
     reason: str | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write one entry for a bulk change: how many rows, and the SHA-256 of their sorted ids."""
+    """Write one entry for a bulk change: how many rows, and the SHA-256 of their sorted ids; a lone row is named."""
+    if len(ids) == 1:
+        record(session, ctx, action, entity, ids[0], after=after, reason=reason)
+        return
     digest = session.execute(
         text(f"SELECT {DIGEST} FROM unnest(CAST(:ids AS uuid[])) AS i(id)"),
         {"ids": "{" + ",".join(map(str, ids)) + "}"},
