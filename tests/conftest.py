@@ -19,6 +19,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+import watch
 from earlybird import schema
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
@@ -53,6 +54,17 @@ def pytest_unconfigure() -> None:
         shared = Path(os.environ[RUN])
         Embedded(shared / "pg").destroy()
         shutil.rmtree(shared, ignore_errors=True)
+
+
+watch.begin()
+
+
+@pytest.fixture(autouse=True)
+def no_secret_leaks() -> Iterator[None]:
+    """No secret made so far has turned up in a log or an answer."""
+    watch.leaks.clear()
+    yield
+    assert watch.leaks == []
 
 
 @pytest.fixture(scope="session")

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, Field
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from earlybird import wiring
 from earlybird.infra import http
-from earlybird.infra.db import value
+from earlybird.infra.db import connect, value
+from earlybird.infra.hashing import Hasher
 from earlybird.infra.security import Keys
 from earlybird.infra.settings import Settings
 from earlybird.kernel.ctx import Ctx
 from earlybird.web import STATIC
 from earlybird.web.admin import pages
+from earlybird.web.reference import description
 
 
 def create_app(
@@ -38,19 +42,33 @@ def create_app(
     app.state.clock = clock
     app.state.keys = keys or Keys.random()
     app.state.settings = settings
+    app.state.hasher = Hasher.read(settings)
     app.state.limiter = http.Limiter(settings.requests_per_minute)
     http.install(app, pages.problem)
-    app.add_api_route("/api/health", health, methods=["GET"])
+    app.add_api_route("/api/health", health, methods=["GET"], tags=["health"])
     for router in wiring.routers():
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(http.Edge)
+    app.openapi = cache(lambda: description.describe(app, wiring.routers()))  # type: ignore[method-assign]
     return app
 
 
+def description_of_the_api() -> dict[str, Any]:
+    """Return the OpenAPI document; the database is not asked."""
+    found: dict[str, Any] = create_app(connect("postgresql://")).openapi()
+    return found
+
+
+class Health(BaseModel):
+    """Whether it works."""
+
+    status: Literal["ok"] = "ok"
+    database: Literal["ok"] = "ok"
+    schema_: str = Field(alias="schema", description="The schema version of the database.", examples=["0002"])
+
+
 @http.door(http.PUBLIC)
-def health(session: Session, _ctx: Ctx) -> Response:
+def health(session: Session, _ctx: Ctx) -> Health:
     """Say whether the database answers, and at which schema version; 503 where it does not."""
-    return http.as_json(
-        {"status": "ok", "database": "ok", "schema": value(session, "SELECT version_num FROM alembic_version")}
-    )
+    return Health(schema=value(session, "SELECT version_num FROM alembic_version"))

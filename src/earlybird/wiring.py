@@ -15,18 +15,24 @@ from earlybird.importers import models as importers
 from earlybird.infra import idempotency
 from earlybird.ledger import models as ledger
 from earlybird.migrations import models as migrations
+from earlybird.notifications import models as notifications
 from earlybird.orders import models as orders
 from earlybird.subscriptions import models as subscriptions
 from earlybird.territory import models as territory
+from earlybird.webhooks import models as webhooks
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
+    from earlybird.infra.ports.messages import Messages
+    from earlybird.infra.queue import OnDemand
     from earlybird.infra.schedule import Periodic
+    from earlybird.infra.settings import Settings
 
 TABLES = (
     idempotency,
     audit,
+    notifications,
     identity,
     ledger,
     catalog,
@@ -38,6 +44,7 @@ TABLES = (
     fulfilment,
     billing,
     importers,
+    webhooks,
     migrations,
 )
 """Modules that declare tables; Alembic sees what is listed here."""
@@ -45,17 +52,88 @@ TABLES = (
 
 def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
+    from earlybird.billing.api import amounts, invoices, payments
+    from earlybird.catalog import api as catalog
+    from earlybird.customers import api as customers
     from earlybird.deliveries.api import deliveries, orders, plans
+    from earlybird.identity import api as identity
     from earlybird.reconcile import api as reconcile
-    from earlybird.web.admin import pages
+    from earlybird.subscriptions import api as subscriptions
+    from earlybird.territory import api as territory
+    from earlybird.web.admin import audit_api, pages, signing_in
+    from earlybird.web.portal import api as portal
+    from earlybird.web.reference import pages as reference
+    from earlybird.webhooks import api as webhooks
 
-    return (orders.router, deliveries.router, plans.router, reconcile.router, pages.router)
+    return (
+        orders.router,
+        deliveries.router,
+        plans.router,
+        catalog.router,
+        customers.router,
+        territory.router,
+        subscriptions.router,
+        invoices.router,
+        payments.router,
+        amounts.router,
+        reconcile.router,
+        identity.router,
+        identity.legacy,
+        portal.router,
+        portal.legacy,
+        audit_api.router,
+        signing_in.router,
+        webhooks.router,
+        pages.router,
+        reference.router,
+    )
 
 
-def periodic() -> tuple[Periodic, ...]:
+def messages(settings: Settings) -> Messages:
+    """Return the gateways the settings name; without any, messages wait."""
+    from earlybird.infra.ports.messages import AppriseMessages, NoMessages
+
+    if settings.message_urls is None:
+        return NoMessages()
+    return AppriseMessages.read(settings.message_urls.get_secret_value())
+
+
+def periodic(settings: Settings) -> tuple[Periodic, ...]:
     """Return every job that runs on a schedule."""
+    from earlybird.audit import jobs as sealing
     from earlybird.billing import jobs as charging
     from earlybird.deliveries import jobs as planning
+    from earlybird.identity import jobs as identity
+    from earlybird.infra.checkpoints import Checkpoints
+    from earlybird.infra.outward import Outward
+    from earlybird.infra.security import Keys
+    from earlybird.notifications import jobs as notifications
     from earlybird.reconcile import jobs as reconcile
+    from earlybird.webhooks import jobs as webhooks
 
-    return (planning.EVERY_FIVE_MINUTES, charging.EVERY_MINUTE, charging.NIGHTLY, reconcile.NIGHTLY, idempotency.HOURLY)
+    return (
+        sealing.every_minute(lambda: Checkpoints.at(settings)),
+        planning.EVERY_FIVE_MINUTES,
+        charging.EVERY_MINUTE,
+        charging.NIGHTLY,
+        reconcile.NIGHTLY,
+        idempotency.HOURLY,
+        identity.EVERY_MINUTE,
+        identity.NIGHTLY,
+        notifications.sweep(Keys.read(settings), messages(settings)),
+        webhooks.sweep(Keys.read(settings), Outward(private=settings.webhooks_private)),
+        webhooks.NIGHTLY,
+    )
+
+
+def on_demand(settings: Settings) -> tuple[OnDemand, ...]:
+    """Return every job that a commit asks for."""
+    from earlybird.infra.outward import Outward
+    from earlybird.infra.security import Keys
+    from earlybird.notifications import jobs as notifications
+    from earlybird.webhooks import jobs as webhooks
+
+    return (
+        notifications.on_demand(Keys.read(settings), messages(settings)),
+        webhooks.on_demand(Keys.read(settings), Outward(private=settings.webhooks_private)),
+    )

@@ -9,6 +9,8 @@ import structlog
 from sqlalchemy import Engine
 
 from earlybird import wiring
+from earlybird.infra.db import conninfo
+from earlybird.infra.queue import OnDemand
 from earlybird.infra.schedule import Periodic
 from earlybird.infra.settings import Settings
 from earlybird.kernel.ctx import SYSTEM, Ctx
@@ -21,12 +23,13 @@ def circumstances() -> Ctx:
     return Ctx(actor=SYSTEM, now=Settings().now or datetime.now(UTC), via="job")
 
 
-def create_queue(engine: Engine) -> procrastinate.App:
-    """Return the queue on the same database with every periodic job registered."""
-    address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    queue = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=address))
-    for job in wiring.periodic():
+def create_queue(engine: Engine, settings: Settings) -> procrastinate.App:
+    """Return the queue on the same database, as the same role, with every job registered, periodic and on demand."""
+    queue = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=conninfo(engine)))
+    for job in wiring.periodic(settings):
         register(queue, engine, job)
+    for wanted in wiring.on_demand(settings):
+        answer(queue, engine, wanted)
     return queue
 
 
@@ -41,6 +44,16 @@ def register(queue: procrastinate.App, engine: Engine, job: Periodic) -> None:
     queue.periodic(cron=job.cron)(task)
 
 
-def serve(engine: Engine) -> None:
+def answer(queue: procrastinate.App, engine: Engine, job: OnDemand) -> None:
+    """Let the queue run `job` whenever a commit asked for it."""
+
+    def call() -> None:
+        job.run(engine, circumstances())
+        log.info("ran", job=job.name)
+
+    queue.task(name=job.name, pass_context=False)(call)
+
+
+def serve(engine: Engine, settings: Settings) -> None:
     """Work until told to stop (SIGINT, SIGTERM); what is running is finished first."""
-    create_queue(engine).run_worker(concurrency=2, delete_jobs="successful", shutdown_graceful_timeout=10)
+    create_queue(engine, settings).run_worker(concurrency=2, delete_jobs="successful", shutdown_graceful_timeout=10)

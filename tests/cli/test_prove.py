@@ -148,13 +148,14 @@ def test_up_runs_all_and_leaves_nothing_behind(fresh_url: str, tmp_path: Path, e
             up.wait()
 
 
-def test_the_worker_runs_its_periodic_jobs_once_each(fresh: Engine, fresh_url: str) -> None:
+def test_the_worker_runs_its_periodic_jobs_once_each(fresh: Engine, tmp_path: Path) -> None:
     from earlybird.infra.schedule import Periodic
+    from earlybird.infra.settings import Settings
     from earlybird.kernel.ctx import Ctx
     from earlybird.worker import create_queue, register
 
     seen: list[Ctx] = []
-    queue = create_queue(fresh)
+    queue = create_queue(fresh, Settings(data_dir=tmp_path))
     register(queue, fresh, Periodic("tests.tick", "* * * * *", lambda _engine, ctx: seen.append(ctx)))
     with queue.open():
         queue.tasks["tests.tick"].defer(timestamp=0)

@@ -7,9 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.orm import Session
 
-from earlybird.identity import queries, service
+from earlybird.identity import queries
 from earlybird.identity.access import Lock
 from earlybird.identity.errors import LinkSpent, NotGranted, SignInNeeded
+from earlybird.identity.service import grants, links, people, sessions
+from earlybird.identity.states import Method, Purpose
 from earlybird.infra.db import rows, run, value
 from earlybird.infra.security import Keys
 from earlybird.kernel.ctx import Ctx
@@ -20,18 +22,23 @@ ACTION = "reconcile.read"
 
 @pytest.fixture
 def link(session: Session, ctx: Ctx) -> str:
-    service.seed_grants(session, ctx)
-    return service.issue_link(session, ctx, service.create_owner(session, ctx, "Asha@Example.com"))
+    grants.seed(session, ctx)
+    return links.issue(session, ctx, people.create_owner(session, ctx, "Asha@Example.com"))
+
+
+def sign_in(session: Session, ctx: Ctx, token: str) -> str:
+    user = links.spend(session, ctx, token, (Purpose.sign_in,))
+    return sessions.open_browser(session, ctx, user, method=Method.link)
 
 
 def test_a_link_signs_in_once(session: Session, ctx: Ctx, link: str) -> None:
     session.flush()
-    cookie = service.sign_in(session, ctx, link)
+    cookie = sign_in(session, ctx, link)
     found = queries.find_by_cookie(session, cookie, ACTION, ctx.now)
     assert found is not None
     assert [(role["role"], role["scope"]) for role in found["roles"]] == [("admin", "all")]
     with pytest.raises(LinkSpent):
-        service.sign_in(session, ctx, link)
+        sign_in(session, ctx, link)
     kept = rows(session, "SELECT token_hash FROM sessions UNION ALL SELECT token_hash FROM sign_in_links")
     assert not {cookie, link} & {row["token_hash"] for row in kept}
     assert value(session, "SELECT state FROM users") == "active"
@@ -42,27 +49,27 @@ def test_a_link_is_good_for_fifteen_minutes(session: Session, ctx: Ctx, link: st
     session.flush()
     later = ctx.at(ctx.now + timedelta(minutes=minutes))
     if opens:
-        assert service.sign_in(session, later, link)
+        assert sign_in(session, later, link)
     else:
         with pytest.raises(LinkSpent):
-            service.sign_in(session, later, link)
+            sign_in(session, later, link)
 
 
 def test_a_session_ends_by_signing_out_by_age_and_with_the_membership(session: Session, ctx: Ctx, link: str) -> None:
     session.flush()
-    cookie = service.sign_in(session, ctx, link)
+    cookie = sign_in(session, ctx, link)
     assert queries.find_by_cookie(session, cookie, ACTION, ctx.now + timedelta(days=15)) is None
     run(session, "UPDATE memberships SET ended_at = :now", {"now": ctx.now})
     assert queries.find_by_cookie(session, cookie, ACTION, ctx.now) is None
     run(session, "UPDATE memberships SET ended_at = NULL")
     assert queries.find_by_cookie(session, cookie, ACTION, ctx.now) is not None
-    service.sign_out(session, ctx, cookie)
+    sessions.forget_browser(session, ctx, cookie)
     assert queries.find_by_cookie(session, cookie, ACTION, ctx.now) is None
 
 
 def test_a_lock_admits_by_the_rows_of_the_grants_table(session: Session, ctx: Ctx, link: str) -> None:
     session.flush()
-    cookie = service.sign_in(session, ctx, link)
+    cookie = sign_in(session, ctx, link)
     admitted = Lock("reconcile.read").admit(session, ctx, keys=KEYS, cookie=cookie)
     assert (admitted.actor.name, admitted.actor.role) == ("asha", "admin")
     for nobody in (None, "", "guess"):
@@ -78,8 +85,8 @@ def test_a_lock_admits_by_the_rows_of_the_grants_table(session: Session, ctx: Ct
 
 
 def test_seeding_twice_changes_nothing_and_repairs_what_drifted(session: Session, ctx: Ctx, link: str) -> None:
-    assert service.seed_grants(session, ctx) == 0
+    assert grants.seed(session, ctx) == 0
     run(session, "UPDATE grants SET scope = 'all' WHERE role = 'driver' AND action = 'deliveries.confirm'")
     run(session, "INSERT INTO grants VALUES ('driver', 'billing.run', 'all')")
-    assert service.seed_grants(session, ctx) == 2
+    assert grants.seed(session, ctx) == 2
     assert value(session, "SELECT count(*) FROM grants WHERE role = 'driver' AND action = 'billing.run'") == 0

@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from earlybird.identity import service as identity
 from earlybird.identity import tokens
 from earlybird.identity.models import LoginSession, Membership, User
+from earlybird.identity.service import links
 from earlybird.infra import db
 from earlybird.infra.security import Keys
 from earlybird.kernel import ids
@@ -25,7 +25,7 @@ def link(engine: Engine, email: str = "asha@example.com") -> str:
     """Return the token of a fresh one-time sign-in link."""
     with db.transaction(engine) as session:
         user = db.value(session, "SELECT id FROM users WHERE email = :email", {"email": email})
-        return identity.issue_link(session, CTX, user)
+        return links.issue(session, CTX, user)
 
 
 def person(
@@ -52,6 +52,7 @@ def token_of(session: Session, keys: Keys, now: datetime, user_id: UUID, *, role
         id=ids.new_id(),
         user_id=user_id,
         kind="app",
+        method="password",
         token_hash=ids.new_id().hex,
         created_at=now,
         expires_at=now + timedelta(days=1),

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from starlette.testclient import TestClient
 
 from conftest import scratch
-from earlybird.identity import service as identity
+from earlybird.identity.service import grants, people
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
 from earlybird.main import create_app
@@ -42,8 +42,8 @@ def business(server: Embedded) -> Iterator[Engine]:
             for statement in LEAKS:
                 session.execute(text(statement))
         with db.transaction(engine) as session:
-            identity.seed_grants(session, CTX)
-            identity.create_owner(session, CTX, "asha@example.com")
+            grants.seed(session, CTX)
+            people.create_owner(session, CTX, "asha@example.com")
             reconcile.keep(session, CTX, reconcile.ask(session, CTX))
         yield engine
         engine.dispose()

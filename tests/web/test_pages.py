@@ -156,3 +156,13 @@ def test_a_database_that_is_gone_is_said_so(business: Engine) -> None:
     answer = TestClient(create_app(gone)).get("/api/health")
     assert answer.status_code == 503
     assert "does not answer" in answer.json()["detail"]
+
+
+def test_who_may_not_is_told_so_before_what_is_wrong_with_the_input(outside: TestClient) -> None:
+    assert outside.get("/api/proof?as_of=never").status_code == 401
+    assert outside.get("/proof?page=0").status_code == 401
+
+
+def test_who_may_is_told_what_is_wrong_with_the_input(inside: TestClient) -> None:
+    answer = inside.get("/api/proof?as_of=never")
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "/query/as_of")

@@ -47,6 +47,34 @@ class NoSuchCustomer(NotFound):
     """There is no such customer."""
 
 
+class NoSuchLine(NotFound):
+    """There is no such line."""
+
+
+class NoSuchPayment(NotFound):
+    """There is no such payment."""
+
+
+class PaymentRefused(Invalid):
+    """That payment breaks a rule."""
+
+
+class PaymentDiffers(Conflict):
+    """Another payment came under this client_id."""
+
+
+class WrongSign(Invalid):
+    """Fees and recoveries ask, so they are more than zero; discounts and goodwill give back, so they are less."""
+
+
+class WrongCurrency(Invalid):
+    """The customer is billed in another currency."""
+
+
+class DaysReversed(Invalid):
+    """The first day comes after the last."""
+
+
 class ReasonMissing(Invalid):
     """A reason must be given."""
 

@@ -54,6 +54,15 @@ def series(prefix: str, country: str, day: date) -> str:
     return f"{prefix}/{year}" if start == 1 else f"{prefix}/{year}-{(year + 1) % 100:02d}"
 
 
+def has_right_sign(kind: str, amount_minor: int) -> bool:
+    """Return whether an amount goes the way of its kind: fees and recoveries ask, discounts and goodwill give back."""
+    if kind in {"fee", "recovery"}:
+        return amount_minor > 0
+    if kind in {"discount", "goodwill"}:
+        return amount_minor < 0
+    return amount_minor != 0
+
+
 def oldest_first(payments: Sequence[int], documents: Sequence[int]) -> list[tuple[int, int, int]]:
     """Return (payment, document, amount) shares: payments in their order settle documents in theirs."""
     shares = []

@@ -57,10 +57,10 @@ class Product(Table):
     """Something sold. `pack_size` is how much of its unit one packet holds: 0.5 for a half-litre."""
 
     __tablename__ = "products"
-    __table_args__ = (CheckConstraint("pack_size > 0", name="pack_size"),)
+    __table_args__ = (CheckConstraint("pack_size > 0", name="pack_size"), Index(None, "business_id", "name"))
 
     id: Mapped[Key]
-    business_id: Mapped[UUID] = ref("businesses.id")
+    business_id: Mapped[UUID] = ref("businesses.id", index=False)
     name: Mapped[str]
     category: Mapped[str | None]
     unit_code: Mapped[str] = ref("units.code")

@@ -4,7 +4,26 @@ from __future__ import annotations
 
 import typer
 
-from earlybird.cli import bill, charge, confirm, database, demo, importing, init, pay, plan, reconcile, serve, steps
+from earlybird.cli import (
+    audit,
+    bill,
+    charge,
+    confirm,
+    database,
+    demo,
+    importing,
+    init,
+    messages,
+    openapi,
+    pay,
+    plan,
+    reconcile,
+    serve,
+    steps,
+    tables,
+    token,
+    webhooks,
+)
 from earlybird.cli.terminal import failures_shown
 
 app = typer.Typer(
@@ -21,8 +40,12 @@ app.command()(init.init)
 app.command()(serve.up)
 app.command()(serve.serve)
 app.command()(serve.worker)
+app.command()(openapi.openapi)
+app.command()(token.token)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
+importing.app.command("csv")(tables.import_csv)
+app.add_typer(tables.app, name="export")
 app.add_typer(steps.app, name="steps")
 app.command("legacy-bill")(importing.legacy_bill)
 app.command()(plan.plan)
@@ -31,6 +54,9 @@ app.command()(charge.charge)
 app.add_typer(bill.app, name="bill")
 app.command()(pay.pay)
 app.command()(reconcile.reconcile)
+app.add_typer(audit.app, name="audit")
+app.add_typer(messages.app, name="messages")
+app.add_typer(webhooks.app, name="webhooks")
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import typer
 from rich.progress import Progress
 
 from earlybird.billing import documents, queries
-from earlybird.billing.service import adjustments, charges, invoices
+from earlybird.billing.service import adjustments, invoices
 from earlybird.cli import terminal
 from earlybird.cli.charge import charge_all
 from earlybird.cli.terminal import AsJson, DataDir
@@ -50,7 +50,7 @@ def run(
     wanted = Month.parse(month)
     ctx = terminal.context()
     with terminal.database(data_dir) as engine:
-        issued = (rehearse if dry_run else bill)(engine, ctx, wanted, business, size=chunk)
+        issued = rehearse(engine, ctx, wanted, business) if dry_run else bill(engine, ctx, wanted, business, size=chunk)
     show(issued, wanted, dry_run=dry_run, as_json=as_json)
 
 
@@ -73,17 +73,10 @@ def bill(engine: Any, ctx: Ctx, month: Month, business: str | None, *, size: int
     return issued
 
 
-def rehearse(engine: Any, ctx: Ctx, month: Month, business: str | None, *, size: int = CHUNK) -> list[dict[str, Any]]:
+def rehearse(engine: Any, ctx: Ctx, month: Month, business: str | None) -> list[dict[str, Any]]:
     """Do the same in one transaction, and roll it back."""
-    issued = []
     with rehearsal(engine) as session:
-        firm = queries.business(session, business)
-        since = queries.fitting_cutover(firm, month, business_day(ctx.now, firm.zone))
-        charges.charge_delivered(session, ctx)
-        payers = queries.payers_to_bill(session, firm.id, since=since, through=month.last)
-        for chunk in chunks(payers, size):
-            issued += invoices.run_month(session, ctx, firm.id, month, chunk)
-    return issued
+        return invoices.issue_month(session, ctx, queries.business(session, business).id, month)
 
 
 def chunks(payers: list[UUID], size: int) -> Iterator[list[UUID]]:

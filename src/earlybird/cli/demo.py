@@ -18,7 +18,7 @@ from earlybird.cli.serve import serve
 from earlybird.cli.terminal import REFUSED, AsJson, DataDir, answer, bar, context, database, out, settings
 from earlybird.deliveries.service import planning
 from earlybird.identity import queries as identity_queries
-from earlybird.identity import service as identity
+from earlybird.identity.service import grants, links, people
 from earlybird.importers import earlybird as legacy
 from earlybird.infra.db import transaction
 from earlybird.kernel.ctx import Ctx
@@ -83,10 +83,10 @@ def _plan_first_day(engine: Any, ctx: Ctx) -> dict[str, Any]:
 def _sign_in_link(engine: Any, ctx: Ctx) -> str:
     with transaction(engine) as session:
         catalog.seed_units(session)
-        identity.seed_grants(session, ctx)
+        grants.seed(session, ctx)
         owner = identity_queries.find_owner(session)
-        owner_id = owner["id"] if owner else identity.create_owner(session, ctx, OWNER)
-        return identity.issue_link(session, ctx, owner_id)
+        owner_id = owner["id"] if owner else people.create_owner(session, ctx, OWNER)
+        return links.issue(session, ctx, owner_id)
 
 
 def _rupees(minor: int) -> str:

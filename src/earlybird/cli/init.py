@@ -10,9 +10,10 @@ from earlybird import wiring
 from earlybird.catalog import service as catalog
 from earlybird.cli import terminal
 from earlybird.cli.terminal import AsJson, DataDir
-from earlybird.identity import queries, service
+from earlybird.identity import queries
 from earlybird.identity.errors import OwnerNeeded
 from earlybird.identity.rules import SIGN_IN_MINUTES
+from earlybird.identity.service import grants, links, people
 from earlybird.infra.db import lock, transaction
 from earlybird.territory import queries as territory_queries
 from earlybird.territory import service as territory
@@ -44,7 +45,7 @@ def init(
         lock(session, "earlybird.init")
         made: list[str] = []
         catalog.seed_units(session)
-        service.seed_grants(session, ctx)
+        grants.seed(session, ctx)
         if territory_queries.find_business(session) is None:
             territory.open_business(session, ctx, business, currency=currency, country=country, zone=zone)
             made.append("business")
@@ -52,12 +53,12 @@ def init(
         if owner is None:
             if owner_email is None:
                 raise OwnerNeeded(field="owner-email")
-            service.create_owner(session, ctx, owner_email)
+            people.create_owner(session, ctx, owner_email)
             made.append("owner")
             session.flush()  # the query below reads it back
             owner = queries.find_owner(session)
         facts: dict[str, Any] = dict(owner or {})
-        token = service.issue_link(session, ctx, facts["id"])
+        token = links.issue(session, ctx, facts["id"])
     link = f"http://{found.host}:{found.port}/sign-in/{token}"
     if as_json:
         terminal.answer({"created": made, "owner": facts["email"], "sign_in": link, "minutes": SIGN_IN_MINUTES})

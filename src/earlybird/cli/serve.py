@@ -33,17 +33,19 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
     """
     import uvicorn
 
+    from earlybird.infra import log
     from earlybird.infra.http import clock
     from earlybird.infra.security import Keys
     from earlybird.main import create_app
 
+    log.configure()
     found = terminal.settings(data_dir)
     host, port = host or found.host, found.port if port is None else port
 
     def still() -> datetime:
         return found.now or clock()
 
-    with terminal.database(data_dir) as engine:
+    with terminal.database(data_dir, as_application=True) as engine:
         terminal.console.print(f"Serving on [bold]http://{host}:{port}[/] (Ctrl-C stops)", highlight=False)
         app = create_app(engine, still, keys=Keys.read(found), settings=found)
         server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False))
@@ -60,10 +62,12 @@ def worker(data_dir: DataDir = None) -> None:
     Example: earlybird worker
     """
     from earlybird import worker as background
+    from earlybird.infra import log
 
-    with terminal.database(data_dir) as engine:
+    log.configure()
+    with terminal.database(data_dir, as_application=True) as engine:
         terminal.console.print("Working (Ctrl-C stops)")
-        background.serve(engine)
+        background.serve(engine, terminal.settings(data_dir))
 
 
 def up(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:

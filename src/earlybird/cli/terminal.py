@@ -57,8 +57,12 @@ def settings(data_dir: Path | None = None) -> Settings:
 
 
 @contextlib.contextmanager
-def database(data_dir: Path | None) -> Iterator[Any]:
-    """Yield an engine on the migrated database; start and stop the embedded one around it if need be."""
+def database(data_dir: Path | None, *, as_application: bool = False) -> Iterator[Any]:
+    """Yield an engine on the migrated database; start and stop the embedded one around it if need be.
+
+    The web and the worker act as the application's own database role, where the server has it; a warning says
+    where it has not. Every other command acts as the owner of the tables.
+    """
     found = settings(data_dir)
     with contextlib.ExitStack() as stack:
         if found.database_url:
@@ -70,7 +74,23 @@ def database(data_dir: Path | None) -> Iterator[Any]:
         engine = db.connect(url)
         stack.callback(engine.dispose)
         schema.upgrade(engine)
+        if as_application:
+            engine = _as_application(engine, url, stack)
         yield engine
+
+
+def _as_application(engine: Any, url: str, stack: contextlib.ExitStack) -> Any:
+    if not db.can_act_as_application(engine):
+        console.print(
+            f"[bold yellow]![/] This server has no role {db.APPLICATION} for us: the tables' owner serves, "
+            "whom the audit does not hold back. See docs/runbook/install.md.",
+            soft_wrap=True,
+        )
+        return engine
+    engine.dispose()
+    found = db.connect(url, role=db.APPLICATION)
+    stack.callback(found.dispose)
+    return found
 
 
 def context(via: str = "cli") -> Ctx:

@@ -11,8 +11,8 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session
 
 from earlybird.identity import queries, tokens
-from earlybird.identity.errors import NotGranted, PasswordChangeNeeded, SignInNeeded, TokenRefused
-from earlybird.identity.rules import COOKIE, KEY_MARK, UNREPENTANT, Scope
+from earlybird.identity.errors import NotGranted, PasswordChangeNeeded, SecondFactorRequired, SignInNeeded, TokenRefused
+from earlybird.identity.rules import COOKIE, KEY_MARK, UNPROVEN, UNREPENTANT, Scope
 from earlybird.infra import http
 from earlybird.infra.security import Keys
 from earlybird.kernel.ctx import Actor, Ctx, Reach
@@ -37,6 +37,8 @@ class Lock:
         found = self._found(session, ctx, keys, authorization, cookie)
         if found["must_change_password"] and self.action not in UNREPENTANT:
             raise PasswordChangeNeeded(action=self.action)
+        if found["must_add_factor"] and self.action not in UNPROVEN:
+            raise SecondFactorRequired(action=self.action)
         reaches = tuple(
             Reach(role["role"], role["scope"], _key(role["site_id"]), _key(role["customer_id"]))
             for role in found["roles"]

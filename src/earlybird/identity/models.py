@@ -5,11 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
-from earlybird.identity.states import Role, SessionKind, UserState
+from earlybird.identity.states import Method, Purpose, Role, SessionKind, ThrottleKind, UserState
 from earlybird.infra.db import Instant, Key, Now, Table, one_of, ref
 
 
@@ -20,6 +31,7 @@ class User(Table):
     __table_args__ = (
         Index("users_email_key", "email", unique=True),
         CheckConstraint("email = lower(email)", name="email_lower"),
+        Index("users_phone_digits_idx", text("right(regexp_replace(phone, '[^0-9]', '', 'g'), 10)")),
         one_of("state", UserState),
     )
 
@@ -86,22 +98,24 @@ class Grant(Table):
 
 
 class SignInLink(Table):
-    """A one-time way in: only the SHA-256 of its token is kept."""
+    """A one-time way in, or to a new password: only the SHA-256 of its token is kept."""
 
     __tablename__ = "sign_in_links"
+    __table_args__ = (one_of("purpose", Purpose),)
 
     id: Mapped[Key]
     user_id: Mapped[UUID] = ref("users.id")
     token_hash: Mapped[str] = mapped_column(Text, unique=True)
     expires_at: Mapped[Instant]
     used_at: Mapped[datetime | None]
+    purpose: Mapped[str] = mapped_column(Text, server_default=Purpose.sign_in)
 
 
 class LoginSession(Table):
     """Somebody signed in, by browser, app or script. Only the SHA-256 of a cookie is kept; a token names the row."""
 
     __tablename__ = "sessions"
-    __table_args__ = (one_of("kind", SessionKind),)
+    __table_args__ = (one_of("kind", SessionKind), one_of("method", Method))
 
     id: Mapped[Key]
     user_id: Mapped[UUID] = ref("users.id")
@@ -113,6 +127,7 @@ class LoginSession(Table):
     revoked_reason: Mapped[str | None]
     address: Mapped[str | None]
     device: Mapped[str | None]
+    method: Mapped[str] = mapped_column(Text, server_default=Method.link)
 
 
 class RefreshToken(Table):
@@ -146,3 +161,56 @@ class ApiKey(Table):
     created_by_id: Mapped[UUID | None] = ref("users.id")
     expires_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+
+
+class OneTimeCode(Table):
+    """Six digits sent to a phone, good for five minutes and five tries; only their keyed fingerprint is kept."""
+
+    __tablename__ = "one_time_codes"
+    __table_args__ = (one_of("purpose", Purpose),)
+
+    id: Mapped[Key]
+    phone: Mapped[str] = mapped_column(Text, index=True)
+    purpose: Mapped[str]
+    code_mac: Mapped[str]
+    requested_at: Mapped[Instant]
+    expires_at: Mapped[Instant]
+    tries: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    used_at: Mapped[datetime | None]
+
+
+class SecondFactor(Table):
+    """What makes a login's second factor (RFC 6238): the sealed secret, and the last step that was spent."""
+
+    __tablename__ = "second_factors"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    secret_sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[Instant]
+    confirmed_at: Mapped[datetime | None]
+    last_step: Mapped[int] = mapped_column(BigInteger, server_default="0")
+
+
+class RecoveryCode(Table):
+    """A way past a lost second factor, once: only its keyed fingerprint is kept."""
+
+    __tablename__ = "recovery_codes"
+
+    id: Mapped[Key]
+    user_id: Mapped[UUID] = ref("users.id")
+    code_mac: Mapped[str] = mapped_column(Text, unique=True)
+    used_at: Mapped[datetime | None]
+
+
+class Throttle(Table):
+    """How often somebody was refused lately, and until when the next try waits; names are kept as fingerprints."""
+
+    __tablename__ = "sign_in_throttles"
+    __table_args__ = (one_of("kind", ThrottleKind), Index(None, "kind", "last_at"))
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    kind: Mapped[str]
+    failures: Mapped[int] = mapped_column(Integer, server_default="0")
+    since_at: Mapped[Instant]
+    last_at: Mapped[Instant]
+    blocked_until: Mapped[datetime | None]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from earlybird.identity.errors import BadEmail
-from earlybird.identity.states import Role
+from earlybird.identity.errors import BadEmail, BadPhone
+from earlybird.identity.states import Role, ThrottleKind
 from earlybird.kernel.ctx import Ctx
 
 SIGN_IN_MINUTES = 15
@@ -17,11 +21,38 @@ SIGN_IN_MINUTES = 15
 SESSION_DAYS = 14
 """How long a browser stays signed in."""
 
+INVITATION_DAYS = 7
+"""How long an invitation can be taken up."""
+
+RESET_MINUTES = 30
+"""How long a link to a new password is good."""
+
+CODE_MINUTES, CODE_TRIES, CODE_DIGITS = 5, 5, 6
+"""How long a one-time code is good, how often it may be tried, how long it is."""
+
+REFRESH_DAYS = 30
+"""How long a refresh token waits to be used."""
+
+APP_DAYS = 90
+"""How long an app stays signed in at most, however often it refreshes."""
+
+RECENT_MINUTES = 15
+"""How long a sign-in by link or code is proof enough to set a password without the old one."""
+
+SHORTEST_LIFE, LONGEST_LIFE = timedelta(minutes=1), timedelta(days=1)
+"""How long a script's access token may live."""
+
+ROLE_ALIASES = {"delivery_boy": Role.driver, "marketing_staff": Role.marketing}
+"""What legacy clients call a role."""
+
 KEY_MARK = "ebk_"
 """How a machine's key begins."""
 
 COOKIE = "earlybird_session"
 """The cookie that carries a session's token."""
+
+DEVICE_COOKIE = "earlybird_device"
+"""The cookie by which a browser is known that somebody signed in with before."""
 
 
 class Scope(StrEnum):
@@ -43,6 +74,9 @@ EVERYBODY = dict.fromkeys(Role, Scope.all)
 GRANTS: tuple[tuple[str, dict[Role, Scope]], ...] = (
     ("me.read", dict.fromkeys(Role, OWN)),
     ("me.change", dict.fromkeys(Role, OWN)),
+    ("me.renew", dict.fromkeys(Role, OWN)),
+    ("me.secure", dict.fromkeys(Role, OWN)),
+    ("me.leave", dict.fromkeys(Role, OWN)),
     ("reconcile.read", {R.admin: ALL}),
     ("reconcile.run", {R.admin: ALL}),
     ("findings.accept", {R.admin: ALL}),
@@ -57,7 +91,7 @@ GRANTS: tuple[tuple[str, dict[Role, Scope]], ...] = (
     ("customers.change", {R.admin: ALL, R.support: ALL, R.customer: OWN}),
     ("customers.move", {R.admin: ALL, R.support: ALL}),
     ("customers.merge", {R.admin: ALL}),
-    ("subscriptions.read", {R.admin: ALL, R.support: ALL, R.customer: OWN}),
+    ("subscriptions.read", {R.admin: ALL, R.support: ALL, R.customer: OWN, R.marketing: OWN}),
     ("subscriptions.change", {R.admin: ALL, R.support: ALL, R.customer: OWN}),
     ("orders.read", {R.admin: ALL, R.support: ALL, R.customer: OWN, R.merchant: SHOP}),
     ("orders.place", {R.admin: ALL, R.support: ALL, R.customer: OWN}),
@@ -71,7 +105,7 @@ GRANTS: tuple[tuple[str, dict[Role, Scope]], ...] = (
     ("deliveries.plan", {R.admin: ALL, R.support: ALL}),
     ("deliveries.correct", {R.admin: ALL, R.support: ALL}),
     ("billing.list", {R.admin: ALL, R.support: ALL}),
-    ("billing.read", {R.admin: ALL, R.support: ALL, R.customer: OWN}),
+    ("billing.read", {R.admin: ALL, R.support: ALL, R.customer: OWN, R.marketing: OWN}),
     ("billing.run", {R.admin: ALL}),
     ("billing.waive", {R.admin: ALL}),
     ("billing.adjust", {R.admin: ALL}),
@@ -95,8 +129,11 @@ GRANTS: tuple[tuple[str, dict[Role, Scope]], ...] = (
 )
 """The table: action → role → scope. What is not written here is refused. The catalogue of products is public."""
 
-UNREPENTANT = frozenset({"me.change"})
-"""What a login that must first change its password may do."""
+UNREPENTANT = frozenset({"me.renew", "me.leave"})
+"""What a session that must first change its password may do."""
+
+UNPROVEN = UNREPENTANT | {"me.secure"}
+"""What the session of an admin may do who must first set up a second factor."""
 
 
 def within(ctx: Ctx, **conditions: str) -> str:
@@ -141,6 +178,82 @@ def email(text: str) -> str:
     if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", found):
         raise BadEmail(field="email", value=text)
     return found
+
+
+def number(text: str, region: str) -> str:
+    """Return a phone number in full (E.164, +919876543210); without a country code it is one of `region`."""
+    import phonenumbers
+
+    try:
+        found = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException as failure:
+        raise BadPhone(field="phone") from failure
+    if not phonenumbers.is_possible_number(found):
+        raise BadPhone(field="phone")
+    return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+
+
+def digits(text: str) -> str:
+    """Return the last ten digits of a phone number: what the index on users finds it by."""
+    return "".join(sign for sign in text if sign in "0123456789")[-10:]
+
+
+def role(text: str) -> Role:
+    """Return a role by its name, or by the name legacy clients know it by."""
+    found = text.strip().lower()
+    return ROLE_ALIASES.get(found) or Role(found)
+
+
+def network(address: str | None) -> str:
+    """Return what counts as one place on the net: an IPv4 address, the /64 of an IPv6 one."""
+    try:
+        found = ipaddress.ip_address(address or "")
+    except ValueError:
+        return address or "nowhere"
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped:
+            return str(found.ipv4_mapped)
+        return str(ipaddress.ip_network((found, 64), strict=False))
+    return str(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How many tries are free, how many seconds the longest and the first wait take, when counting begins anew."""
+
+    free: int
+    longest: int
+    window: timedelta = timedelta(days=1)
+    shortest: int = 1
+
+    def wait(self, failures: int) -> timedelta | None:
+        """Return how long after the n-th refusal the next try comes: None, then twice as long each time."""
+        over = failures - self.free
+        if over < 0:
+            return None
+        return timedelta(seconds=min(self.shortest * 2 ** min(over, 20), self.longest))
+
+
+ALLOWANCES = {
+    ThrottleKind.known: Allowance(10, 300, timedelta(hours=1)),
+    ThrottleKind.place: Allowance(5, 900),
+    ThrottleKind.account: Allowance(20, 900),
+    ThrottleKind.address: Allowance(50, 900, timedelta(hours=1)),
+    ThrottleKind.sending: Allowance(1, 1800, shortest=30),
+}
+"""Known places have an allowance of their own, so that strangers cannot keep the owner of a login out."""
+
+FORGOTTEN = timedelta(days=1)
+"""After so long a counter or a spent code is dropped."""
+
+STORM, STORM_WINDOW = 100, timedelta(hours=1)
+"""So many refused sign-ins within an hour are told as a finding."""
+
+
+def blocked(waits: Sequence[datetime | None], now: datetime) -> int:
+    """Return how many seconds are left of the longest wait, 0 where none is."""
+    ends = [end for end in waits if end is not None and end > now]
+    return max((-(-int((end - now) / timedelta(microseconds=1)) // 1_000_000) for end in ends), default=0)
 
 
 def table() -> str:

@@ -26,6 +26,34 @@ class SessionKind(StrEnum):
     script = "script"
 
 
+class Method(StrEnum):
+    """How somebody proved who they are when a session was opened."""
+
+    password = "password"  # noqa: S105  # a word, not a secret
+    code = "code"
+    link = "link"
+    oidc = "oidc"
+    script = "script"
+
+
+class Purpose(StrEnum):
+    """What a one-time link or code is good for."""
+
+    sign_in = "sign_in"
+    invitation = "invitation"
+    reset = "reset"
+
+
+class ThrottleKind(StrEnum):
+    """What is counted: a login's tries from a known, one strange, all strange places; an address; messages."""
+
+    known = "known"
+    place = "place"
+    account = "account"
+    address = "address"
+    sending = "sending"
+
+
 class UserState(StrEnum):
     """Where a login stands; `uninvited` has never been sent a message."""
 

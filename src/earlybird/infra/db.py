@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, cast
 from uuid import UUID
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -77,16 +78,45 @@ def one_of(column: str, kinds: type[StrEnum] | tuple[str, ...]) -> CheckConstrai
     return CheckConstraint(f"{column} IN ({words})", name=column)
 
 
-def connect(url: str, **options: Any) -> Engine:
-    """Return an engine for a PostgreSQL URL in any of its spellings (psycopg 3, UTC)."""
+APPLICATION = "earlybird_app"
+"""The database role of the web and the worker: it owns nothing, so what is append-only stays so."""
+
+
+def connect(url: str, *, role: str | None = None, **options: Any) -> Engine:
+    """Return an engine for a PostgreSQL URL in any of its spellings (psycopg 3, UTC).
+
+    With `role` every connection acts as that database role.
+    """
     for scheme in ("postgresql://", "postgres://"):
         if url.startswith(scheme):
             url = "postgresql+psycopg://" + url.removeprefix(scheme)
     options.setdefault("pool_pre_ping", True)
     options.setdefault("connect_args", {})
-    options["connect_args"].setdefault("options", "-c timezone=UTC")
+    options["connect_args"].setdefault("options", f"-c timezone=UTC -c role={role}" if role else "-c timezone=UTC")
     options["connect_args"].setdefault("application_name", "earlybird")
     return create_engine(url, **options)
+
+
+def conninfo(engine: Engine) -> str:
+    """Return how libpq reaches the engine's database, acting as the same role."""
+    address = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        role = connection.execute(text("SELECT current_setting('role')")).scalar()
+    return address if role == "none" else make_conninfo(address, options=f"-c role={role}")
+
+
+def can_act_as_application(engine: Engine) -> bool:
+    """Return whether this database has the application's role, with its rights, and lets us take it."""
+    with engine.connect() as connection:
+        found = connection.execute(
+            text(
+                "SELECT CASE WHEN current_setting('server_version_num')::int >= 160000 "
+                "THEN pg_has_role(oid, 'SET') ELSE pg_has_role(oid, 'MEMBER') END "
+                "AND has_table_privilege(oid, 'audit_entries', 'INSERT') FROM pg_roles WHERE rolname = :role"
+            ),
+            {"role": APPLICATION},
+        ).scalar()
+    return bool(found)
 
 
 @contextmanager
@@ -104,6 +134,16 @@ def rehearsal(engine: Engine) -> Iterator[Session]:
             yield session
         finally:
             session.rollback()
+
+
+@contextmanager
+def tried(session: Session) -> Iterator[None]:
+    """Take back what the block writes when it ends; the transaction around it goes on: for dry runs in a request."""
+    point = session.begin_nested()
+    try:
+        yield
+    finally:
+        point.rollback()
 
 
 def driver(session: Session) -> psycopg.Connection[Any]:
@@ -133,6 +173,11 @@ def settled_later(session: Session) -> None:
     The next ordinary commit makes it durable, as the log is written in order.
     """
     session.execute(text("SET LOCAL synchronous_commit = off"))
+
+
+def as_history(session: Session) -> None:
+    """Say that this transaction takes over what happened elsewhere: nobody outside is told of it."""
+    session.execute(text("SET LOCAL earlybird.history = 'yes'"))
 
 
 def whole_sets(session: Session) -> None:

@@ -22,6 +22,7 @@ import limits.strategies
 import orjson
 import structlog
 from fastapi import Depends, FastAPI, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter
 from sqlalchemy.exc import DataError, IntegrityError
@@ -52,13 +53,16 @@ STATUS = {
 """What each kind of failure costs on the wire."""
 
 PROBLEM_SCHEMA = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-PROBLEM_SCHEMA.pop("$defs", None)
+"""The shape of a refusal, its parts under `$defs`."""
 
 LARGEST_BODY = 32 * 2**20
 """The most bytes a request may carry."""
 
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+CLASH = "Somebody changed that at the same moment, or it is there already; look again."
+UNFIT = "A value is out of the range that can be kept."
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -232,7 +236,7 @@ def _answer(request: Request, plan: Plan, found: Any) -> Response:
 def _body(plan: Plan, found: Any) -> bytes:
     if plan.shape is None:
         return bytes(as_json(found).body)
-    return plan.shape.dump_json(plan.shape.validate_python(found, from_attributes=True))
+    return plan.shape.dump_json(plan.shape.validate_python(found, from_attributes=True), by_alias=True)
 
 
 def etag(body: bytes) -> str:
@@ -326,7 +330,7 @@ def refusal(
 
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"description": sentence, "content": {"application/problem+json": {"schema": PROBLEM_SCHEMA}}}
+    status: {"description": sentence}
     for status, sentence in {
         400: "The request is not HTTP as it should be.",
         401: "Sign in first, or with a token that is still good.",
@@ -354,23 +358,21 @@ def install(app: FastAPI, page: Page) -> None:
     async def refused(request: Request, failure: Exception) -> Response:
         return show(request, failure if isinstance(failure, Failure) else Failure())
 
-    async def clash(request: Request, _failure: Exception) -> Response:
-        return show(request, Conflict("Somebody changed that at the same moment, or it is there already; look again."))
+    def told(failure: Failure) -> Callable[[Request, Exception], Awaitable[Response]]:
+        async def tell(request: Request, _failure: Exception) -> Response:
+            return show(request, failure)
 
-    async def unfit(request: Request, _failure: Exception) -> Response:
-        return show(request, Invalid("A value is out of the range that can be kept."))
+        return tell
 
     async def down(request: Request, failure: Exception) -> Response:
         log.error("database_down", error=type(failure).__name__, trace_id=request.state.trace_id)
         return show(request, Unavailable("The database does not answer; try again in a moment."))
 
     async def malformed(request: Request, failure: Exception) -> Response:
-        found = failure.errors() if isinstance(failure, RequestValidationError) else []
-        if speaks_json(request.url.path):
-            errors = [{"pointer": "/" + "/".join(map(str, e["loc"])), "detail": e["msg"]} for e in found]
-            return refusal(request, 422, "The input breaks a rule.", kind="urn:earlybird:invalid", errors=errors)
-        sentence = "; ".join(f"{e['loc'][-1]}: {e['msg']}" for e in found)
-        return page(request, 422, sentence or "The input breaks a rule.")
+        stranger = await _stranger(request)
+        if stranger is not None:
+            return show(request, stranger)
+        return _malformed(request, failure, page)
 
     async def unknown(request: Request, failure: Exception) -> Response:
         status = failure.status_code if isinstance(failure, HTTPException) else 500
@@ -382,11 +384,38 @@ def install(app: FastAPI, page: Page) -> None:
         return answer
 
     app.add_exception_handler(Failure, refused)
-    app.add_exception_handler(IntegrityError, clash)
-    app.add_exception_handler(DataError, unfit)
+    app.add_exception_handler(IntegrityError, told(Conflict(CLASH)))
+    app.add_exception_handler(DataError, told(Invalid(UNFIT)))
     app.add_exception_handler(DatabaseDown, down)
     app.add_exception_handler(RequestValidationError, malformed)
     app.add_exception_handler(HTTPException, unknown)
+
+
+def _malformed(request: Request, failure: Exception, page: Page) -> Response:
+    found = failure.errors() if isinstance(failure, RequestValidationError) else []
+    if speaks_json(request.url.path):
+        errors = [{"pointer": "/" + "/".join(map(str, e["loc"])), "detail": e["msg"]} for e in found]
+        return refusal(request, 422, "The input breaks a rule.", kind="urn:earlybird:invalid", errors=errors)
+    sentence = "; ".join(f"{e['loc'][-1]}: {e['msg']}" for e in found)
+    return page(request, 422, sentence or "The input breaks a rule.")
+
+
+async def _stranger(request: Request) -> Failure | None:
+    """Return why the caller may not use the route at all: that is said before what is wrong with the input."""
+    route = request.scope.get("route")
+    asked = getattr(route, "dependant", Dependant()).dependencies
+    callers = [await lock.call(request) for lock in asked if lock.call and lock.name == "caller"]
+
+    def ask(caller: Caller) -> Failure | None:
+        try:
+            with transaction(request.app.state.engine) as session:
+                run(session, "SET TRANSACTION READ ONLY")
+                caller.admit(session, circumstances(request))
+        except Failure as failure:
+            return failure
+        return None
+
+    return await run_in_threadpool(ask, callers[0]) if callers else None
 
 
 Scope = MutableMapping[str, Any]

@@ -76,7 +76,7 @@ def fingerprint(method: str, path: str, query: str, body: bytes) -> str:
 
 def claim(session: Session, ctx: Ctx, caller: str, key: str, print_: str) -> Answer | None:
     """Claim a key; return None where the caller is the first, else the answer kept for it."""
-    if not (1 <= len(key) <= LONGEST and key.isascii() and key.isprintable()):
+    if not (1 <= len(key) <= LONGEST and all("!" <= letter <= "~" for letter in key)):
         raise KeyMalformed(field="Idempotency-Key")
     run(session, f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'")
     facts = {"caller": caller, "key": key, "print": print_, "now": ctx.now}

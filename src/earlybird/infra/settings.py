@@ -45,4 +45,15 @@ class Settings(BaseSettings):
     """The password new logins get instead of an invitation; it must be changed at the first sign-in."""
 
     message_urls: SecretStr | None = None
-    """Where messages go: Apprise URLs, one per channel, separated by spaces (mailto://…, a gateway for SMS)."""
+    """Where messages go: Apprise URLs separated by spaces, one for e-mail and one for SMS, {to} for the address."""
+
+    checkpoint_file: Path | None = None
+    """Where the signed checkpoints of the audit's seals are kept; `audit-checkpoints.jsonl` in `data_dir` otherwise."""
+
+    password_memory_kib: int = 65536
+    """How much memory one password hash (Argon2id) takes; less is only for tests."""
+
+    password_rounds: int = 3
+    """How many rounds one password hash takes."""
+    webhooks_private: bool = False
+    """Whether webhook endpoints may be http and in the own network; only for tests and closed networks."""

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import base64
 import re
+from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from earlybird.kernel import pages
 
 T = TypeVar("T")
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-ONE_LINE = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+ONE_LINE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 LINES = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 
 
@@ -54,16 +64,16 @@ def exact(given: Any) -> Any:
     return given
 
 
-def _decimal(places: int, example: str) -> Any:
-    pattern = rf"^\d{{1,9}}(\.\d{{1,{places}}})?$"
+def _decimal(places: int, example: str, *, digits: int = 9) -> Any:
+    pattern = rf"^\d{{1,{digits}}}(\.\d{{1,{places}}})?$"
     schema = {
-        "anyOf": [{"type": "string", "pattern": pattern}, {"type": "integer", "minimum": 0, "maximum": 999_999_999}],
+        "anyOf": [{"type": "string", "pattern": pattern}, {"type": "integer", "minimum": 0, "maximum": 10**digits - 1}],
         "examples": [example],
     }
     return Annotated[
         Decimal,
         BeforeValidator(exact),
-        Field(ge=0, lt=10**9, decimal_places=places),
+        Field(ge=0, lt=10**digits, decimal_places=places),
         WithJsonSchema(schema, mode="validation"),
         WithJsonSchema({"type": "string", "examples": [example]}, mode="serialization"),
     ]
@@ -72,8 +82,56 @@ def _decimal(places: int, example: str) -> Any:
 Quantity = _decimal(3, "1.5")
 """So much of a unit, zero or more, at most three decimals; text in JSON."""
 
+Portion = _decimal(3, "1.5", digits=6)
+"""So much of a unit as one person may want of one thing, below a million: its price fits wherever money is kept."""
+
 UnitPrice = _decimal(4, "60.00")
 """Major units per unit, at most four decimals; text in JSON."""
+
+Share = Annotated[
+    Decimal,
+    BeforeValidator(exact),
+    Field(ge=0, lt=1, decimal_places=4),
+    WithJsonSchema({"type": "string", "pattern": r"^0(\.\d{1,4})?$", "examples": ["0.025"]}),
+]
+"""A part of the whole, zero or more and below one, at most four decimals: 0.025 is 2.5 %; text in JSON."""
+
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+DAY = r"^2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
+
+
+def _day(given: Any) -> Any:
+    if isinstance(given, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", given, re.ASCII):
+        return given
+    if isinstance(given, date) and not isinstance(given, datetime):
+        return given
+    raise ValueError("a date is written YYYY-MM-DD")
+
+
+Day = Annotated[
+    date,
+    BeforeValidator(_day),
+    Field(ge=FIRST_DAY, le=LAST_DAY),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": DAY, "examples": ["2026-01-19"]}),
+]
+"""A business date in the zone of the site, of this or the next century."""
+
+HOUR = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+
+
+def _hour(given: Any) -> Any:
+    if isinstance(given, time) or (isinstance(given, str) and re.fullmatch(HOUR, given)):
+        return given
+    raise ValueError("a time of day is written HH:MM")
+
+
+Hour = Annotated[
+    time,
+    BeforeValidator(_hour),
+    PlainSerializer(lambda at: at.strftime("%H:%M"), return_type=str),
+    WithJsonSchema({"type": "string", "pattern": HOUR, "examples": ["20:00"]}),
+]
+"""A time of day in the zone of the site."""
 
 
 def cursor_of(key: UUID) -> str:
@@ -99,6 +157,21 @@ Cursor = Annotated[
 Limit = Annotated[int, Query(ge=1, le=pages.LIMIT, description="The most items the page may hold.")]
 
 
+class Strict(BaseModel):
+    """An input: a field that is not listed is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    def sent(self) -> dict[str, Any]:
+        """Return the fields that were sent, and no others."""
+        return self.model_dump(exclude_unset=True)
+
+
+def unsent() -> Any:
+    """Stand for a field of a change that was not sent, as its default factory: `sent` leaves it out."""
+    return None
+
+
 class Paged(BaseModel, Generic[T]):
     """Some items, newest first, and the cursor of the next page (null at the end)."""
 
@@ -106,6 +179,11 @@ class Paged(BaseModel, Generic[T]):
 
     items: list[T]
     next: Annotated[str | None, BeforeValidator(lambda place: cursor_of(place) if isinstance(place, UUID) else place)]
+
+
+def paged(page: pages.Page[Any]) -> Paged[Any]:
+    """Return a page of rows as it is; the door holds it to the shape its endpoint promises."""
+    return cast("Paged[Any]", page)
 
 
 class Mistake(BaseModel):

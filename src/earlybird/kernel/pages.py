@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 T = TypeVar("T")
@@ -19,3 +19,9 @@ class Page(Generic[T]):
 
     items: Sequence[T]
     next: UUID | None
+
+
+def cut(found: Sequence[Mapping[str, Any]], limit: int) -> Page[Mapping[str, Any]]:
+    """Return the first `limit` rows as a page; that more were found says that there is a next one."""
+    items = found[:limit]
+    return Page(items, items[-1]["id"] if len(found) > limit else None)

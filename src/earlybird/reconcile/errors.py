@@ -3,9 +3,9 @@
 from earlybird.kernel.errors import NotFound
 
 
-class LineUnknown(NotFound):
-    """There is no such delivered line."""
-
-
 class CustomerUnknown(NotFound):
     """There is no such customer."""
+
+
+class NoSuchFinding(NotFound):
+    """There is no such finding."""

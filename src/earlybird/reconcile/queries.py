@@ -1,19 +1,20 @@
-"""What the proof's pages show: customers' months with the old system beside, and the evidence of one line."""
+"""What the proof's pages show: customers' months with the old system beside, and findings."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from earlybird.audit.states import FindingState, Severity
 from earlybird.infra.db import rows
 from earlybird.kernel.clock import Month
 from earlybird.kernel.ctx import Ctx
+from earlybird.kernel.pages import Page
 from earlybird.reconcile import leakage
-from earlybird.reconcile.errors import CustomerUnknown, LineUnknown
+from earlybird.reconcile.errors import CustomerUnknown, NoSuchFinding
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,39 @@ def legacy_bill(session: Session, customer_id: UUID, month: Month) -> dict[str, 
     return found[0] if found else None
 
 
+FINDINGS = """
+SELECT f.id, f.check_name, f.subject, f.severity, f.title, f.money_minor, f.currency, f.customer_id, f.facts,
+       f.first_seen_at, f.last_seen_at, f.state, f.state_at, f.accepted_reason, u.name AS accepted_by
+FROM findings f LEFT JOIN users u ON u.id = f.accepted_by_id
+"""
+
+
+def page_findings(
+    session: Session,
+    *,
+    after: UUID | None,
+    limit: int,
+    check: str | None = None,
+    state: FindingState | None = None,
+    severity: Severity | None = None,
+) -> Page[dict[str, Any]]:
+    """Return findings, the last one first seen at the top."""
+    facts = {"after": after, "limit": limit + 1, "check_name": check, "state": state, "severity": severity}
+    wanted = ["f.id < :after"] if after else []
+    wanted += [f"f.{name} = :{name}" for name in ("check_name", "state", "severity") if facts[name]]
+    where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
+    found = rows(session, f"{FINDINGS} {where} ORDER BY f.id DESC LIMIT :limit", facts)
+    return Page(found[:limit], found[limit - 1]["id"] if len(found) > limit else None)
+
+
+def show_finding(session: Session, finding_id: UUID) -> dict[str, Any]:
+    """Return a finding."""
+    found = rows(session, f"{FINDINGS} WHERE f.id = :id", {"id": finding_id})
+    if not found:
+        raise NoSuchFinding
+    return found[0]
+
+
 def findings(session: Session) -> list[dict[str, Any]]:
     """Return the open errors and warnings by check, the gravest first."""
     return rows(
@@ -118,66 +152,3 @@ def findings(session: Session) -> list[dict[str, Any]]:
         "SELECT check_name, severity, count(*) AS count, min(title) AS example FROM findings WHERE state = 'open' "
         "GROUP BY 1, 2 ORDER BY array_position(ARRAY['error', 'warning', 'info'], severity), count(*) DESC",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Everything one delivered line stands on, from the wish to the bill."""
-
-    line: dict[str, Any]
-    price: dict[str, Any] | None
-    events: Sequence[dict[str, Any]]
-
-
-def evidence(session: Session, line_id: UUID) -> Evidence:
-    """Return the evidence of a delivered line: wish, rule, price, stop, door events, charges, documents."""
-    found = rows(
-        session,
-        """
-        SELECT dl.id, dl.service_on, dl.ordered_quantity, dl.delivered_quantity, c.id AS customer_id,
-               c.name AS customer,
-               c.code, b.zone, d.id AS delivery_id, d.planned_on, d.shift, d.attempt, d.state AS stop_state,
-               driver.name AS driver, o.id AS order_id, o.code AS order_code, o.source, o.state AS order_state,
-               o.placed_at, ol.product_name, ol.unit, ol.quantity, ol.base_quantity, ol.unit_price, ol.currency,
-               ol.amount_minor, ol.rule, ol.price_id, ol.planned_at, s.id AS subscription_id, s.starts_on, s.stops_on,
-               v.valid_from, v.quantity AS version_quantity, v.pattern, v.weekdays, v.every_n, v.agreed_price,
-               v.made_at, v.made_by, v.via, w.quantity AS override_quantity, w.made_at AS override_at,
-               w.made_by AS override_by, w.via AS override_via, w.reason AS override_reason
-        FROM delivery_lines dl
-        LEFT JOIN deliveries d ON d.id = dl.delivery_id
-        LEFT JOIN users driver ON driver.id = d.driver_id
-        LEFT JOIN order_lines ol ON ol.id = dl.order_line_id
-        LEFT JOIN orders o ON o.id = ol.order_id
-        LEFT JOIN customers c ON c.id = dl.customer_id
-        LEFT JOIN businesses b ON b.id = c.business_id
-        LEFT JOIN subscriptions s ON s.id = ol.subscription_id
-        LEFT JOIN subscription_versions v ON v.id = ol.subscription_version_id
-        LEFT JOIN subscription_overrides w ON w.id = ol.override_id
-        WHERE dl.id = :id
-        """,
-        {"id": line_id},
-    )
-    if not found:
-        raise LineUnknown
-    line = found[0]
-    price = rows(
-        session, "SELECT scope, unit_price, currency, valid_from FROM prices WHERE id = :id", {"id": line["price_id"]}
-    )
-    events = rows(
-        session,
-        """
-        SELECT e.delta_quantity, e.reason AS line_reason, v.kind, v.device, v.device_at, v.received_at, v.actor_kind,
-               v.actor_name, v.via, v.address, v.place, v.reason, h.id AS charge_id, h.amount_minor, h.currency,
-               h.charged_at, w.reason AS waived_because, w.approver, w.made_at AS waived_at, i.kind AS document_kind,
-               i.series, i.number, i.issued_on, i.state AS document_state
-        FROM delivery_event_lines e
-        LEFT JOIN delivery_events v ON v.id = e.event_id
-        LEFT JOIN charges h ON h.event_line_id = e.id
-        LEFT JOIN waivers w ON w.charge_id = h.id
-        LEFT JOIN invoice_lines l ON l.charge_id = h.id
-        LEFT JOIN invoices i ON i.id = l.invoice_id
-        WHERE e.delivery_line_id = :id ORDER BY e.revision
-        """,
-        {"id": line_id},
-    )
-    return Evidence(line, price[0] if price else None, events)

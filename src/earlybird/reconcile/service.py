@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
-from earlybird.audit.states import Severity
+from earlybird.audit.models import Finding
+from earlybird.audit.states import MACHINE, Severity
 from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
 from earlybird.reconcile.checks import CHECKS
+from earlybird.reconcile.errors import NoSuchFinding
 from earlybird.reconcile.rules import GRACE_SECONDS, Check
 
 
@@ -58,6 +61,19 @@ def keep(session: Session, ctx: Ctx, answers: Sequence[Answer]) -> None:
         ]
         audit.report_many(session, ctx, answer.check.name, found)
         audit.resolve_unseen(session, ctx, answer.check.name, [row["subject"] for row in found])
+    audit.record(session, ctx, "reconcile.run", "finding", row_count=sum(len(answer.found) for answer in answers))
+
+
+def accept(session: Session, ctx: Ctx, finding_id: UUID, *, reason: str) -> Finding:
+    """Accept an open finding: known, explained, and no longer work; who accepted it is kept with the reason."""
+    row = session.get(Finding, finding_id, with_for_update=True)
+    if row is None:
+        raise NoSuchFinding(finding=finding_id)
+    audit.move(session, ctx, row, MACHINE, "accept", reason=reason)
+    row.accepted_reason = reason
+    row.accepted_by_id = ctx.actor.id
+    session.flush()  # whoever shows it next reads it with SQL
+    return row
 
 
 def as_facts(answer: Answer) -> dict[str, Any]:

@@ -1,10 +1,36 @@
-"""A bill as text, for a terminal or a plain message."""
+"""A bill on a screen: as text, for a terminal or a plain message, and as a page for a browser."""
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from earlybird.billing.documents.content import Page
 
+if TYPE_CHECKING:
+    import jinja2
+
 WIDTH = 78
+
+
+@cache
+def _template() -> jinja2.Template:
+    import jinja2
+
+    around = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return around.get_template("bill.html")
+
+
+def html(said: Page) -> str:
+    """Return the bill as a page; nothing a customer or product is called is read as markup."""
+    return _template().render(bill=said)
 
 
 def plain(said: Page) -> str:

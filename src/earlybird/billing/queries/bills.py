@@ -27,6 +27,16 @@ def business(session: Session, name: str | None) -> Business:
     return found[0]
 
 
+def business_by_id(session: Session, business_id: UUID | None) -> Business:
+    """Return the business of that id, or the only one there is."""
+    if business_id is None:
+        return business(session, None)
+    found = session.get(Business, business_id)
+    if found is None:
+        raise errors.NoSuchBusiness(field="business_id", id=business_id)
+    return found
+
+
 def fitting_cutover(firm: Business, month: Month, today: date) -> date:
     """Return the first service date that bills may speak of; refuse a month before it or still to come."""
     if firm.cutover_on and month < Month.of(firm.cutover_on):

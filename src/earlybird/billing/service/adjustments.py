@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from earlybird.audit import service as audit
 from earlybird.billing import errors
 from earlybird.billing.models import Adjustment
+from earlybird.billing.rules import has_right_sign
 from earlybird.billing.states import ADJUSTMENT, AdjustmentKind
 from earlybird.customers.models import Customer
 from earlybird.kernel import ids
@@ -26,22 +27,31 @@ def propose_adjustment(
     amount_minor: int,
     effective_on: date,
     reason: str,
+    currency: str | None = None,
 ) -> Adjustment:
-    """Propose an amount (minor units, negative gives back) for the bill of the month of `effective_on`."""
+    """Propose an amount (minor units, negative gives back) for the bill of the month of `effective_on`.
+
+    A `currency`, where one is given, must be the one the customer is billed in.
+    """
     if not reason.strip():
         raise errors.ReasonMissing(field="reason")
     if amount_minor == 0:
         raise errors.AmountMissing(field="amount_minor")
+    if not has_right_sign(kind, amount_minor):
+        raise errors.WrongSign(field="amount_minor", kind=kind)
     customer = session.get(Customer, customer_id)
     if customer is None:
         raise errors.NoSuchCustomer(field="customer_id", customer=customer_id)
+    billed_in = session.get_one(Business, customer.business_id).currency
+    if currency not in {None, billed_in}:
+        raise errors.WrongCurrency(field="currency", billed_in=billed_in)
     row = Adjustment(
         id=ids.new_id(),
         business_id=customer.business_id,
         customer_id=customer_id,
         kind=str(kind),
         amount_minor=amount_minor,
-        currency=session.get_one(Business, customer.business_id).currency,
+        currency=billed_in,
         effective_on=effective_on,
         reason=reason,
         state=ADJUSTMENT.start,

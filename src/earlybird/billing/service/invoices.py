@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from earlybird.audit import service as audit
 from earlybird.billing import queries
 from earlybird.billing.rules import series
-from earlybird.billing.service import allocation
+from earlybird.billing.service import allocation, charges
 from earlybird.infra.db import lock, rows, run, value
 from earlybird.kernel.clock import Month, business_day
 from earlybird.kernel.ctx import Ctx
@@ -137,6 +137,19 @@ GROUP BY b.id, t.component, t.rate
 """
 
 
+def issue_month(session: Session, ctx: Ctx, business_id: UUID, month: Month) -> list[dict[str, Any]]:
+    """Charge what was delivered and issue everything new up to the month's end, in one transaction; return it.
+
+    One run of a business at a time: whoever comes second waits, and finds nothing left.
+    """
+    firm = session.get_one(Business, business_id)
+    since = queries.fitting_cutover(firm, month, business_day(ctx.now, firm.zone))
+    lock(session, f"billing.run:{business_id}")
+    charges.charge_delivered(session, ctx)
+    payers = queries.payers_to_bill(session, business_id, since=since, through=month.last)
+    return run_month(session, ctx, business_id, month, payers)
+
+
 def run_month(
     session: Session, ctx: Ctx, business_id: UUID, month: Month, payers: Sequence[UUID]
 ) -> list[dict[str, Any]]:
@@ -193,6 +206,21 @@ def run_month(
     )
     allocation.allocate_open(session, ctx, payers)
     return issued
+
+
+def totals(issued: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return how many documents of each kind were issued, and their sums in minor units."""
+    sums: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in issued:
+        kept = sums.setdefault(
+            (row["kind"], row["currency"]),
+            {"kind": row["kind"], "currency": row["currency"], "count": 0}
+            | dict.fromkeys(("subtotal_minor", "tax_minor", "total_minor"), 0),
+        )
+        kept["count"] += 1
+        for name in ("subtotal_minor", "tax_minor", "total_minor"):
+            kept[name] += row[name]
+    return list(sums.values())
 
 
 def take_numbers(session: Session, business_id: UUID, number_series: str, kind: str) -> int:

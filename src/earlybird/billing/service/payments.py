@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +14,14 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
-from earlybird.billing import queries
+from earlybird.billing import errors, queries
 from earlybird.billing.schemas import LegacyKey, PaymentIn, ReversalIn
 from earlybird.billing.service import allocation
-from earlybird.billing.states import PAYMENT
+from earlybird.billing.states import PAYMENT, PaymentState
 from earlybird.infra.db import rows, run
 from earlybird.kernel.clock import business_day
 from earlybird.kernel.ctx import Ctx
+from earlybird.kernel.errors import Failure
 from earlybird.kernel.money import scale
 from earlybird.ledger import service as ledger
 
@@ -40,14 +42,19 @@ class Outcome:
 
     recorded: int = 0
     reversed: int = 0
-    repeated: int = 0
+    repeats: list[int] = field(default_factory=list)
     rejected: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def repeated(self) -> int:
+        """How many rows said what was known already."""
+        return len(self.repeats)
 
     def add(self, other: Outcome) -> None:
         """Count another chunk in."""
         self.recorded += other.recorded
         self.reversed += other.reversed
-        self.repeated += other.repeated
+        self.repeats += other.repeats
         self.rejected += other.rejected
 
 
@@ -119,6 +126,49 @@ def receive(session: Session, ctx: Ctx, given: Sequence[tuple[int, str, Any]]) -
     return outcome
 
 
+def record(session: Session, ctx: Ctx, fact: PaymentIn) -> UUID | Failure:
+    """Record one payment as `receive` does; return its id, the known one's for a repeat, or why it was refused.
+
+    A refusal is returned, not raised: the refused row is kept.
+    """
+    told = fact.model_dump(exclude_none=True)
+    outcome = receive(session, ctx, [(1, fact.model_dump_json(exclude_none=True), told)])
+    for refused in outcome.rejected:
+        kind = errors.PaymentDiffers if refused["field"] == "client_id" else errors.PaymentRefused
+        return kind(refused["rule"], field=refused["field"])
+    return queries.payments_by_client_id(session, [fact.client_id])[fact.client_id]
+
+
+def receive_batch(session: Session, ctx: Ctx, given: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Record a batch as `receive` does; return the counts and one verdict per row, in order."""
+    outcome = receive(session, ctx, [(place, json.dumps(row), row) for place, row in enumerate(given)])
+    refused = {row["line"]: row for row in outcome.rejected}
+    repeats = set(outcome.repeats)
+    names = [name if isinstance(name := row.get("client_id"), str) else None for row in given]
+    made = queries.payments_by_client_id(
+        session, [name.strip() for place, name in enumerate(names) if name and place not in refused]
+    )
+    verdicts = []
+    for place, name in enumerate(names):
+        why = refused.get(place)
+        verdicts.append(
+            {
+                "place": place,
+                "client_id": legible(name) if name else None,
+                "verdict": "rejected" if why else "repeated" if place in repeats else "recorded",
+                "payment_id": None if why else made[str(name).strip()],
+                "field": why["field"] if why else None,
+                "rule": why["rule"] if why else None,
+            }
+        )
+    return {
+        "recorded_count": outcome.recorded,
+        "repeated_count": outcome.repeated,
+        "rejected_count": len(refused),
+        "rows": verdicts,
+    }
+
+
 def post(session: Session, ctx: Ctx, payment_ids: Sequence[UUID]) -> int:
     """Book recorded payments that have no journal yet: bank or cash to the customer's advance; return how many."""
     run(session, "DROP TABLE IF EXISTS pg_temp.posted_payments")
@@ -146,41 +196,66 @@ def reverse(session: Session, ctx: Ctx, given: Sequence[tuple[int, str, Any]]) -
         {"names": names},
     )
     queries.lock_payers(session, sorted({row["customer_id"] for row in known if row["customer_id"]}))
-    state = {
-        row["client_id"]: row
-        for row in rows(
-            session,
-            "SELECT y.id, y.client_id, y.customer_id, y.state, y.journal_id, b.zone FROM payments y "
-            "JOIN businesses b ON b.id = y.business_id WHERE y.client_id = ANY(:names) ORDER BY y.id FOR UPDATE OF y",
-            {"names": names},
-        )
-    }
+    state = {row["client_id"]: row for row in _locked(session, [row["id"] for row in known])}
     owners: set[UUID] = set()
     for place, body, fact in facts:
         assert isinstance(fact, ReversalIn)  # noqa: S101
         row = state.get(fact.reverse)
         if row is None:
             _reject(session, ctx, outcome, place, body, "reverse", "There is no payment of that client_id.")
-        elif row["state"] == "reversed":
-            outcome.repeated += 1
+        elif row["state"] == PaymentState.reversed:
+            outcome.repeats.append(place)
         else:
-            row["state"] = "reversed"
-            allocation.take_back(session, ctx, payments=[row["id"]])
-            ledger.reverse_many(
-                session,
-                ctx,
-                [row["journal_id"]],
-                kind="payment_reversal",
-                posted_on=business_day(ctx.now, row["zone"]),
-                memo=fact.reason,
-            )
-            audit.move_many(session, ctx, "payments", PAYMENT, "reverse", [row["id"]], reason=fact.reason)
+            row["state"] = PaymentState.reversed
+            _take_back(session, ctx, row, reason=fact.reason)
             outcome.reversed += 1
             if row["customer_id"]:
                 owners.add(row["customer_id"])
     if owners:
         allocation.allocate_open(session, ctx, sorted(owners))
     return outcome
+
+
+def reverse_one(session: Session, ctx: Ctx, payment_id: UUID, *, reason: str) -> None:
+    """Take one payment back; one that was taken back before stays as it is."""
+    known = rows(session, "SELECT customer_id FROM payments WHERE id = :id", {"id": payment_id})
+    queries.lock_payers(session, [row["customer_id"] for row in known if row["customer_id"]])
+    found = _locked(session, [payment_id])
+    if not found:
+        raise errors.NoSuchPayment(payment=payment_id)
+    row = found[0]
+    if row["state"] == PaymentState.reversed:
+        return
+    _take_back(session, ctx, row, reason=reason)
+    if row["customer_id"]:
+        allocation.allocate_open(session, ctx, [row["customer_id"]])
+
+
+def legible(text: str) -> str:
+    """Return a text as the database and JSON can hold it: no NUL, no half of a character."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
+
+
+def _locked(session: Session, payments: Sequence[UUID]) -> list[dict[str, Any]]:
+    return rows(
+        session,
+        "SELECT y.id, y.client_id, y.customer_id, y.state, y.journal_id, b.zone FROM payments y "
+        "JOIN businesses b ON b.id = y.business_id WHERE y.id = ANY(:ids) ORDER BY y.id FOR UPDATE OF y",
+        {"ids": list(payments)},
+    )
+
+
+def _take_back(session: Session, ctx: Ctx, row: dict[str, Any], *, reason: str) -> None:
+    allocation.take_back(session, ctx, payments=[row["id"]])
+    ledger.reverse_many(
+        session,
+        ctx,
+        [row["journal_id"]],
+        kind="payment_reversal",
+        posted_on=business_day(ctx.now, row["zone"]),
+        memo=reason,
+    )
+    audit.move_many(session, ctx, "payments", PAYMENT, "reverse", [row["id"]], reason=reason)
 
 
 def _judged(
@@ -195,7 +270,7 @@ def _judged(
             good.append((place, body, shape.model_validate(parsed)))
         except ValidationError as wrong:
             first = wrong.errors(include_url=False)[0]
-            where = str(first["loc"][0]) if first["loc"] else "amount"
+            where = legible(str(first["loc"][0])) if first["loc"] else "amount"
             _reject(session, ctx, outcome, place, body, where, first["msg"])
     return good
 
@@ -288,7 +363,7 @@ def _same_or_reject(session: Session, ctx: Ctx, outcome: Outcome, row: _Row, oth
         rule = f"Another payment came under this client_id: {', '.join(differs)} differ."
         _reject(session, ctx, outcome, row.place, row.body, "client_id", rule)
     else:
-        outcome.repeated += 1
+        outcome.repeats.append(row.place)
 
 
 def _reject(session: Session, ctx: Ctx, outcome: Outcome, place: int, body: str, where: str | None, rule: str) -> None:
@@ -297,7 +372,7 @@ def _reject(session: Session, ctx: Ctx, outcome: Outcome, place: int, body: str,
         "INSERT INTO payment_rejections (body, field, rule, digest, received_at) "
         "VALUES (:body, :field, :rule, :digest, :now) ON CONFLICT (digest) DO NOTHING",
         {
-            "body": body.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+            "body": legible(body),
             "field": where,
             "rule": rule,
             "digest": hashlib.sha256(body.encode(errors="surrogatepass")).hexdigest(),

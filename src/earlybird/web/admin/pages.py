@@ -1,4 +1,4 @@
-"""The console's pages: signing in, the proof, a customer's month, the evidence of a line, and refusals."""
+"""The console's pages: the proof, a customer's month, the evidence of a line, and refusals."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import jinja2
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
-from earlybird.identity import service as identity
+from earlybird.billing import queries as billing
 from earlybird.identity.access import allow
-from earlybird.identity.rules import COOKIE, SESSION_DAYS
+from earlybird.identity.states import Role
 from earlybird.infra.db import Session
-from earlybird.infra.http import PUBLIC, door
+from earlybird.infra.http import door
 from earlybird.kernel.clock import Month
 from earlybird.kernel.ctx import Ctx
 from earlybird.reconcile import leakage, queries
@@ -47,7 +47,7 @@ def render(name: str, answer: int = 200, **facts: Any) -> HTMLResponse:
 def problem(request: Request, status: int, sentence: str) -> Response:
     """Show a refusal; who is not signed in gets the sign-in page instead."""
     if status == HTTPStatus.UNAUTHORIZED:
-        return render("sign_in.html", 401, sentence=None, person=None)
+        return render("sign_in.html", 401, sentence=None, person=None, email="", asks_otp=False)
     return render(
         "problem.html", status, status=status, sentence=sentence, trace_id=request.state.trace_id, person=None
     )
@@ -65,10 +65,11 @@ def _rows(session: Session, ctx: Ctx, request: Request) -> list[queries.Customer
 
 
 @router.get("/")
-@door(allow("reconcile.read"))
-def home(_session: Session, _ctx: Ctx) -> Response:
-    """Lead to the proof."""
-    return RedirectResponse("/proof", 303)
+@door(allow("me.read"))
+def home(_session: Session, ctx: Ctx) -> Response:
+    """Lead an admin to the proof, everybody else to their own page."""
+    is_admin = any(reach.role == Role.admin for reach in ctx.actor.reaches)
+    return RedirectResponse("/proof" if is_admin else "/account", 303)
 
 
 @router.get("/proof")
@@ -118,7 +119,7 @@ def proof(
 @door(allow("reconcile.read"))
 def evidence(session: Session, ctx: Ctx, *, line_id: UUID) -> Response:
     """Show everything one delivered line stands on."""
-    found = queries.evidence(session, line_id)
+    found = billing.evidence(session, line_id)
     return render("evidence.html", person=ctx.actor, line=found.line, price=found.price, events=found.events)
 
 
@@ -131,44 +132,3 @@ def customer_month(session: Session, ctx: Ctx, *, customer_id: UUID, month: str)
     lines = leakage.lines_of(session, ctx, customer_id, which)
     legacy = queries.legacy_bill(session, customer_id, which)
     return render("month.html", person=ctx.actor, customer=customer, month=str(which), lines=lines, legacy=legacy)
-
-
-@router.get("/sign-in")
-@door(PUBLIC)
-def sign_in_page(_session: Session, _ctx: Ctx) -> Response:
-    """Show how to sign in."""
-    return render("sign_in.html", sentence=None, person=None)
-
-
-@router.get("/sign-in/{token}")
-@door(PUBLIC)
-def sign_in_button(_session: Session, _ctx: Ctx, *, token: str) -> Response:
-    """Show the button that spends a link; merely opening the link (a preview does) signs nobody in."""
-    return render("sign_in_button.html", token=token, person=None)
-
-
-@router.post("/sign-in/{token}")
-@door(PUBLIC)
-def sign_in(session: Session, ctx: Ctx, *, request: Request, token: str) -> Response:
-    """Spend the link and keep the browser signed in."""
-    cookie = identity.sign_in(session, ctx, token)
-    answer = RedirectResponse("/proof", 303)
-    answer.set_cookie(
-        COOKIE,
-        cookie,
-        max_age=SESSION_DAYS * 86400,
-        httponly=True,
-        samesite="lax",
-        secure=request.url.scheme == "https",
-    )
-    return answer
-
-
-@router.post("/sign-out")
-@door(PUBLIC)
-def sign_out(session: Session, ctx: Ctx, *, request: Request) -> Response:
-    """End this browser's session."""
-    identity.sign_out(session, ctx, request.cookies.get(COOKIE, ""))
-    answer = RedirectResponse("/sign-in", 303)
-    answer.delete_cookie(COOKIE)
-    return answer

@@ -1,0 +1,1 @@
+"""Every SELECT of the audit storey: the trail, its seals, their verification."""

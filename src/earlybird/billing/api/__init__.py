@@ -1,0 +1,1 @@
+"""The HTTP door of the money side: documents, payments, and amounts that are not delivered lines."""

@@ -1,0 +1,25 @@
+"""Whose money an actor may see, and how a list is cut into pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from earlybird.customers.queries import own
+from earlybird.identity.rules import within
+from earlybird.kernel.ctx import Ctx
+from earlybird.kernel.pages import Page
+
+
+def visible(ctx: Ctx, customer: str) -> str:
+    """Return the SQL condition for what an actor sees, `customer` being the column that says whose it is.
+
+    Own is what belongs to one's customers and to whom they pay for; its values come from `identity.rules.reach`.
+    """
+    mine = "ANY(CAST(:my_customers AS uuid[]))"
+    paid = f"{customer} IN (SELECT id FROM customers WHERE bill_to_id = {mine})"
+    return within(ctx, own=f"{own(ctx, customer)} OR {paid}")
+
+
+def cut(found: list[dict[str, Any]], limit: int) -> Page[dict[str, Any]]:
+    """Return the first `limit` rows, and where the next page begins if there are more."""
+    return Page(found[:limit], found[limit - 1]["id"] if len(found) > limit else None)

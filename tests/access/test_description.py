@@ -1,0 +1,106 @@
+"""The description of the API is complete, and what the API does is what it says: for every role."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import hypothesis
+import jsonschema_rs
+import pytest
+import schemathesis
+from hypothesis import HealthCheck
+from schemathesis import GenerationMode
+from schemathesis.core.failures import FailureGroup
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from sqlalchemy import Engine
+
+from access.world import ROLES, World, build
+from conftest import SOAK, scratch
+from earlybird.infra import db
+from earlybird.infra.embedded import Embedded
+from earlybird.infra.security import Keys
+from earlybird.infra.settings import Settings
+from earlybird.main import create_app
+from make.month import NOW
+
+EXAMPLES = 50 if SOAK else 2
+WHO = (*ROLES, "nobody")
+SELF = ("/api/auth/", "/auth/")
+
+
+@pytest.fixture(scope="module")
+def world(server: Embedded) -> Iterator[World]:
+    with scratch(server) as url:
+        engine = db.connect(url)
+        yield build(engine, Keys.random(), NOW)
+        engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def document(worker_engine: Engine) -> dict[str, Any]:
+    found: dict[str, Any] = create_app(worker_engine).openapi()
+    return found
+
+
+def is_named_rule(answer: Any) -> bool:
+    """Whether a rule refused that no schema can say: a password everybody knows, a reference to nothing."""
+    kind = answer.json().get("type", "") if answer.status_code == 422 else ""
+    return str(kind).startswith("urn:earlybird:invalid:")
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, by_method in document["paths"].items():
+        for method, operation in by_method.items():
+            yield path, method, operation
+
+
+def test_every_operation_is_told_in_full(document: dict[str, Any]) -> None:
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names))
+    for path, method, operation in operations(document):
+        assert operation["summary"], path
+        assert operation["security"] or "x-action" not in operation, path
+        has_key = any(p["name"] == "Idempotency-Key" for p in operation["parameters"])
+        assert has_key == (method != "get" and bool(operation["security"])), (method, path)
+        assert any(status.startswith(("2", "3")) for status in operation["responses"]), path
+
+
+def test_every_example_fits_its_shape(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        for part in [operation.get("requestBody", {}), *operation["responses"].values()]:
+            for content in part.get("content", {}).values():
+                shape = {"$ref": "#/x", "x": content["schema"], "components": document["components"]}
+                try:
+                    jsonschema_rs.validate(shape, content["example"])
+                except jsonschema_rs.ValidationError as failure:
+                    raise AssertionError(f"{method} {path}: {failure.message}") from failure
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_it_does_what_it_says(world: World, who: str) -> None:
+    app = create_app(world.engine, lambda: NOW, keys=world.keys, settings=Settings(requests_per_minute=10**9))
+    schema = schemathesis.openapi.from_asgi("/api/openapi.json", app)
+    failures: list[str] = []
+    told = [found.ok() for found in schema.get_all_operations()]
+    for operation in sorted(told, key=lambda operation: operation.path.startswith(SELF)):  # they end the session
+        for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+
+            @hypothesis.settings(
+                max_examples=EXAMPLES, deadline=None, database=None, derandomize=not SOAK,
+                suppress_health_check=list(HealthCheck), phases=[hypothesis.Phase.generate],
+            )  # fmt: skip
+            @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
+            def agrees(case: schemathesis.Case) -> None:
+                answer = case.call(headers=world.credentials[who])
+                excluded = [positive_data_acceptance] if is_named_rule(answer) else []
+                case.validate_response(answer, excluded_checks=excluded)
+
+            try:
+                agrees()
+            except hypothesis.errors.Unsatisfiable:
+                continue
+            except (FailureGroup, AssertionError) as failure:
+                name = f"{operation.method.upper()} {operation.path} ({mode.value})"
+                failures.append(f"{name}: " + "\n".join(str(f) for f in getattr(failure, "exceptions", [failure])))
+    assert not failures, "\n\n".join(failures)
