@@ -25,8 +25,8 @@ import measure
 from bench_confirm import pgbench, prepare
 from sqlalchemy import Engine, text
 
-from earlybird.identity import service as identity
 from earlybird.identity import tokens
+from earlybird.identity.service import grants
 from earlybird.infra.db import transaction
 from earlybird.infra.security import Keys
 from earlybird.kernel import ids
@@ -62,7 +62,7 @@ def sign_in(engine: Engine) -> str:
     ctx = Ctx(actor=Actor(kind="cli", name="bench", role="admin", reaches=EVERYWHERE), now=NOW, via="cli")
     user_id, session_id = ids.new_id(), ids.new_id()
     with transaction(engine) as session:
-        identity.seed_grants(session, ctx)
+        grants.seed(session, ctx)
         for sql in (
             "INSERT INTO users (id, name, email, state) VALUES (:user, 'Prakash', 'p@example.com', 'active')",
             "INSERT INTO memberships (user_id, role) VALUES (:user, 'driver')",
