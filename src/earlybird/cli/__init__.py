@@ -21,6 +21,7 @@ from earlybird.cli import (
     serve,
     steps,
     token,
+    user,
     webhooks,
 )
 from earlybird.cli.terminal import failures_shown
@@ -54,6 +55,8 @@ app.command()(reconcile.reconcile)
 app.add_typer(audit.app, name="audit")
 app.add_typer(messages.app, name="messages")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(user.app, name="user")
+app.command()(user.invite)
 
 
 def main() -> None:
