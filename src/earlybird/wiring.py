@@ -56,7 +56,7 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.catalog import api as catalog
     from earlybird.customers import api as customers
     from earlybird.deliveries.api import deliveries, orders, plans
-    from earlybird.identity.api import keys, signing_in, users
+    from earlybird.identity.api import keys, oidc, signing_in, users
     from earlybird.reconcile import api as reconcile
     from earlybird.subscriptions import api as subscriptions
     from earlybird.territory import api as territory
@@ -80,6 +80,7 @@ def routers() -> tuple[APIRouter, ...]:
         reconcile.router,
         users.router,
         keys.router,
+        oidc.router,
         signing_in.router,
         signing_in.legacy,
         portal.router,

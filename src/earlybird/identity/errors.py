@@ -1,6 +1,6 @@
 """What identity refuses."""
 
-from earlybird.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooMany, Unavailable
+from earlybird.kernel.errors import Conflict, Forbidden, Invalid, NotFound, TooMany
 
 
 class SignInNeeded(Forbidden):
@@ -167,10 +167,6 @@ class NotKnownHere(SignInNeeded):
 
 class ProviderRefused(SignInNeeded):
     """The provider's answer is not good here; start again."""
-
-
-class ProviderSilent(Unavailable):
-    """The provider does not answer; try again, or sign in another way."""
 
 
 class NoProvider(NotFound):

@@ -192,12 +192,17 @@ def waiting(session: Session) -> dict[str, int]:
     return {"email": 0, "sms": 0, "unreachable": 0} | {row["channel"]: row["count"] for row in found}
 
 
+def provider_source(issuer: str) -> str:
+    """Return under which name a provider's subjects are kept as keys of users."""
+    return f"oidc {issuer}"
+
+
 def known_at(session: Session, issuer: str, subject: str) -> UUID | None:
     """Return the login that signed in before as that subject of a provider, or None."""
     found: UUID | None = value(
         session,
         "SELECT user_id FROM user_keys WHERE source = :source AND kind = 'sub' AND key = :key",
-        {"source": f"oidc {issuer}", "key": subject},
+        {"source": provider_source(issuer), "key": subject},
     )
     return found
 
@@ -205,4 +210,4 @@ def known_at(session: Session, issuer: str, subject: str) -> UUID | None:
 def has_subject(session: Session, issuer: str, user_id: UUID) -> bool:
     """Say whether a login is tied to a subject of that provider already."""
     sql = "SELECT EXISTS (SELECT FROM user_keys WHERE source = :source AND kind = 'sub' AND user_id = :id)"
-    return bool(value(session, sql, {"source": f"oidc {issuer}", "id": user_id}))
+    return bool(value(session, sql, {"source": provider_source(issuer), "id": user_id}))
