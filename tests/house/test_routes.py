@@ -17,6 +17,8 @@ from earlybird.main import create_app
 
 PUBLIC = {
     ("GET", "/api/health"),
+    ("GET", "/api/products"),
+    ("GET", "/api/products/{product_id}"),
     ("GET", "/api/openapi.json"),
     ("GET", "/docs"),
     ("GET", "/llms.txt"),

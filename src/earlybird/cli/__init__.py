@@ -20,6 +20,7 @@ from earlybird.cli import (
     reconcile,
     serve,
     steps,
+    tables,
     token,
     user,
     webhooks,
@@ -44,6 +45,8 @@ app.command()(openapi.openapi)
 app.command()(token.token)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
+importing.app.command("csv")(tables.import_csv)
+app.add_typer(tables.app, name="export")
 app.add_typer(steps.app, name="steps")
 app.command("legacy-bill")(importing.legacy_bill)
 app.command()(plan.plan)

@@ -9,9 +9,9 @@ import base64
 import hashlib
 import hmac
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -54,6 +54,7 @@ class Hasher:
     _argon: PasswordHasher = field(init=False, repr=False)
     _decoy: str = field(init=False, repr=False)
     _limiter: anyio.CapacityLimiter = field(init=False, repr=False)
+    _room: threading.Semaphore = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Prepare the hasher, and a hash nobody's password fits, for those whom nobody knows."""
@@ -61,6 +62,7 @@ class Hasher:
         object.__setattr__(self, "_argon", argon)
         object.__setattr__(self, "_decoy", _decoy(self.memory_kib, self.rounds))
         object.__setattr__(self, "_limiter", anyio.CapacityLimiter(self.at_once))
+        object.__setattr__(self, "_room", threading.Semaphore(self.at_once + WAITING))
 
     @classmethod
     def read(cls, settings: Settings) -> Hasher:
@@ -87,9 +89,12 @@ class Hasher:
 
     async def beside(self, work: Callable[[], T]) -> T:
         """Do hashing work in a thread, few at a time; refuse when too many wait already."""
-        if self._limiter.statistics().tasks_waiting >= WAITING:
+        if not self._room.acquire(blocking=False):
             raise TooManyAtOnce
-        return await anyio.to_thread.run_sync(partial(work), limiter=self._limiter)
+        try:
+            return await anyio.to_thread.run_sync(work, limiter=self._limiter)
+        finally:
+            self._room.release()
 
     def _fits(self, password: str, kept: str) -> bool:
         try:

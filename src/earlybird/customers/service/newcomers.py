@@ -100,9 +100,9 @@ def _write(session: Session, ctx: Ctx, wanted: Sequence[Newcomer], first_hash: s
     session.flush()  # what the caller made is there for the statements below
     depots = queries.depots(session)
     made = []
-    for place, each in enumerate(wanted):
+    for place, (key, each) in enumerate(zip(ids.new_ids(len(wanted)), wanted, strict=True)):
         try:
-            made.append(_judged(each, depots))
+            made.append(_judged(key, each, depots))
         except Failure as failure:
             failure.facts["row"] = place
             raise
@@ -120,10 +120,9 @@ def _write(session: Session, ctx: Ctx, wanted: Sequence[Newcomer], first_hash: s
     return [row["id"] for row in made]
 
 
-def _judged(each: Newcomer, depots: dict[UUID | None, dict[str, Any]]) -> dict[str, Any]:
+def _judged(key: UUID, each: Newcomer, depots: dict[UUID | None, dict[str, Any]]) -> dict[str, Any]:
     """Return the row of a customer, its phone, e-mail and language in their one spelling."""
     depot = queries.depot_of(depots, each.site_id)
-    key = ids.new_id()
     return _facts(each) | {
         "id": key,
         "code": ids.code(PREFIX, key),

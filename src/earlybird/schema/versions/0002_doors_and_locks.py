@@ -120,6 +120,22 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('id', name=op.f('webhook_events_pkey'))
     )
     op.create_index(op.f('webhook_events_made_at_idx'), 'webhook_events', ['made_at'], unique=False)
+    op.create_table('import_rejections',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('run_id', sa.Uuid(), nullable=False),
+    sa.Column('line', sa.Integer(), nullable=False),
+    sa.Column('verdict', sa.Text(), nullable=False),
+    sa.Column('field', sa.Text(), nullable=True),
+    sa.Column('rule', sa.Text(), nullable=False),
+    sa.Column('cells', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('amount_minor', sa.BigInteger(), nullable=True),
+    sa.Column('rejected_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('resolved_at', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint("verdict IN ('refused', 'kept')", name=op.f('import_rejections_verdict_check')),
+    sa.ForeignKeyConstraint(['run_id'], ['import_runs.id'], name=op.f('import_rejections_run_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('import_rejections_pkey')),
+    sa.UniqueConstraint('run_id', 'line', name=op.f('import_rejections_run_id_line_key'))
+    )
     op.create_table('recovery_codes',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('user_id', sa.Uuid(), nullable=False),
@@ -308,6 +324,7 @@ def downgrade() -> None:
     op.drop_table('second_factors')
     op.drop_index(op.f('recovery_codes_user_id_idx'), table_name='recovery_codes')
     op.drop_table('recovery_codes')
+    op.drop_table('import_rejections')
     op.drop_index(op.f('webhook_events_made_at_idx'), table_name='webhook_events')
     op.drop_table('webhook_events')
     op.drop_table('webhook_endpoints')
