@@ -282,6 +282,7 @@ def upgrade() -> None:
     op.add_column('sessions', sa.Column('method', sa.Text(), server_default='link', nullable=False))
     op.add_column('sign_in_links', sa.Column('purpose', sa.Text(), server_default='sign_in', nullable=False))
     op.create_index(op.f('subscriptions_state_id_idx'), 'subscriptions', ['state', 'id'], unique=False)
+    op.add_column('users', sa.Column('language', sa.Text(), server_default='en', nullable=False))
     op.create_index('users_phone_digits_idx', 'users', [sa.literal_column("right(regexp_replace(phone, '[^0-9]', '', 'g'), 10)")], unique=False)
     execute_script(GUARDS)
 
@@ -289,6 +290,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     execute_script(UNGUARD)
     op.drop_index('users_phone_digits_idx', table_name='users')
+    op.drop_column('users', 'language')
     op.drop_index(op.f('subscriptions_state_id_idx'), table_name='subscriptions')
     op.drop_column('sign_in_links', 'purpose')
     op.drop_column('sessions', 'method')
