@@ -57,6 +57,7 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.customers import api as customers
     from earlybird.deliveries.api import deliveries, orders, plans
     from earlybird.identity import api as identity
+    from earlybird.importers import api as tables
     from earlybird.reconcile import api as reconcile
     from earlybird.subscriptions import api as subscriptions
     from earlybird.territory import api as territory
@@ -79,6 +80,7 @@ def routers() -> tuple[APIRouter, ...]:
         identity.router,
         identity.legacy,
         reconcile.router,
+        tables.router,
         identity.router,
         identity.legacy,
         portal.router,
