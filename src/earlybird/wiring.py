@@ -57,6 +57,7 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.customers import api as customers
     from earlybird.deliveries.api import deliveries, orders, plans
     from earlybird.identity.api import keys, oidc, signing_in, users
+    from earlybird.importers import api as tables
     from earlybird.reconcile import api as reconcile
     from earlybird.subscriptions import api as subscriptions
     from earlybird.territory import api as territory
@@ -83,6 +84,7 @@ def routers() -> tuple[APIRouter, ...]:
         oidc.router,
         signing_in.router,
         signing_in.legacy,
+        tables.router,
         portal.router,
         portal.legacy,
         audit_api.router,
