@@ -19,9 +19,9 @@ from pydantic import (
 
 from earlybird.identity.rules import ROLE_ALIASES
 from earlybird.identity.states import Method, Purpose, Role, SessionKind, UserState
-from earlybird.infra.shapes import Strict, unsent
+from earlybird.infra.shapes import BLANK, Strict, unsent
 
-SIGNS = r"[^@\s\x00-\x1f\x7f]+"
+SIGNS = rf"[^@{BLANK}]+"
 Email = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=254, pattern=rf"^{SIGNS}@{SIGNS}\.{SIGNS}$"),

@@ -82,7 +82,7 @@ def exact(given: Any) -> Any:
 
 
 def _decimal(places: int, example: str, *, digits: int = 9) -> Any:
-    pattern = rf"^\d{{1,{digits}}}(\.\d{{1,{places}}})?$"
+    pattern = rf"^[0-9]{{1,{digits}}}(\.[0-9]{{1,{places}}})?$"
     schema = {
         "anyOf": [{"type": "string", "pattern": pattern}, {"type": "integer", "minimum": 0, "maximum": 10**digits - 1}],
         "examples": [example],
@@ -109,7 +109,7 @@ Share = Annotated[
     Decimal,
     BeforeValidator(exact),
     Field(ge=0, lt=1, decimal_places=4),
-    WithJsonSchema({"type": "string", "pattern": r"^0(\.\d{1,4})?$", "examples": ["0.025"]}),
+    WithJsonSchema({"type": "string", "pattern": r"^0(\.[0-9]{1,4})?$", "examples": ["0.025"]}),
 ]
 """A part of the whole, zero or more and below one, at most four decimals: 0.025 is 2.5 %; text in JSON."""
 

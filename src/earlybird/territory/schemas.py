@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
-from earlybird.infra.shapes import Currency, Day, Hour, Note, Strict, Whole, Word, unsent
+from earlybird.infra.shapes import WHOLE, Currency, Day, Hour, Note, Strict, Word, unsent
 from earlybird.territory.states import Shift, SiteKind
 
 ID = "019bc1f4-5e00-7a61-8c3e-2f6b1d0a4e77"
@@ -31,8 +31,12 @@ UpiId = Annotated[
 PostalCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 -]{1,10}$"), Field(examples=["560001"])]
 TaxIdName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9 ]{0,19}$")]
 TaxId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 /.-]{0,39}$")]
-Terms = Annotated[Whole, Field(ge=0, le=365, examples=[7], description="Days from a bill's date to the day it is due.")]
-Weekday = Annotated[Whole, Field(ge=0, le=6, description="0 is Monday.", examples=[0])]
+Terms = Annotated[
+    int,
+    Field(strict=True, ge=0, le=365, examples=[7], description="Days from a bill's date to the day it is due."),
+    WHOLE,
+]
+Weekday = Annotated[int, Field(strict=True, ge=0, le=6, description="0 is Monday.", examples=[0]), WHOLE]
 
 
 class BusinessIn(Strict):
@@ -126,7 +130,7 @@ class ShiftIn(Strict):
     starts: Hour = Field(examples=["05:00"])
     ends: Hour = Field(examples=["08:00"])
     cutoff: Hour = Field(description="The time of day of the cut-off.", examples=["20:00"])
-    cutoff_days_before: Annotated[Whole, Field(ge=0, le=14)] = Field(
+    cutoff_days_before: Annotated[int, Field(strict=True, ge=0, le=14), WHOLE] = Field(
         1, description="How many days before the service date the cut-off is.", examples=[1]
     )
 
@@ -213,7 +217,7 @@ class AssignmentOut(BaseModel):
 class PolicyIn(Strict):
     """The value of a policy: a switch takes true or false, a number a whole number."""
 
-    value: StrictBool | Whole = Field(examples=[True])
+    value: StrictBool | Annotated[StrictInt, WHOLE] = Field(examples=[True])
 
 
 class PolicyOut(BaseModel):

@@ -32,7 +32,7 @@ Major = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": r"^\d{1,12}(\.\d{1,6})?$"},
+                {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,6})?$"},
                 {"type": "integer", "minimum": 1, "maximum": 999_999_999_999},
             ],
         }
@@ -46,7 +46,7 @@ Whole = Annotated[
         {
             "anyOf": [
                 {"type": "integer", "minimum": 1, "exclusiveMaximum": LARGEST},
-                {"type": "string", "pattern": r"^[1-9]\d{0,14}$"},
+                {"type": "string", "pattern": r"^[1-9][0-9]{0,14}$"},
             ],
         }
     ),

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from earlybird.deliveries.schemas.told import ConfirmedLine, Empties, Moment, Place, Prose, Text
-from earlybird.infra.shapes import Whole, Word
+from earlybird.infra.shapes import WHOLE, Word
 from earlybird.territory.states import Shift
 
 MOST = 500
@@ -51,7 +51,7 @@ class _Told(BaseModel):
     device_at: Annotated[
         Moment, Field(description="The device's time, with its offset.", examples=["2026-02-16T06:30:00+05:30"])
     ]
-    device_seq: Annotated[Whole, Field(ge=0, le=2_147_483_647)] | None = None
+    device_seq: Annotated[int, Field(strict=True, ge=0, le=2_147_483_647), WHOLE] | None = None
     place: Place | None = None
 
 
