@@ -24,7 +24,10 @@ Business = Annotated[
 ]
 CSV = "text/csv"
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-FILES = {CSV: {"schema": {"type": "string"}}, WORKBOOK: {"schema": {"type": "string", "format": "binary"}}}
+FILES = {
+    CSV: {"schema": {"type": "string", "minLength": 1}},
+    WORKBOOK: {"schema": {"type": "string", "format": "binary", "minLength": 1}},
+}
 
 
 class RejectionOut(BaseModel):

@@ -29,11 +29,16 @@ EXACT_BELOW = 2**53
 """From here on a float does not tell one whole number from the next."""
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-BLANK = r"\x00-\x20\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+WIDE = r"\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+BLANK = rf"\x00-\x20\x7f{WIDE}"
 """What shows nothing, spelled out for a pattern's brackets: every language means something else by a space."""
 
-ONE_LINE = rf"^[^\x00-\x1f\x7f]*[^{BLANK}][^\x00-\x1f\x7f]*$"
-LINES = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
+AROUND = rf"[\x09-\x0d\x20{WIDE}]*"
+"""The space around a text that is taken off it, for the ends of a pattern."""
+
+ONE_LINE = rf"^{AROUND}[^{BLANK}]([^\x00-\x1f\x7f]*[^{BLANK}])?{AROUND}$"
+LINES = rf"^{AROUND}[^\x00-\x08\x0b-\x1f\x7f]*{AROUND}$"
+SEARCHED = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 
 
 def _no_control(text: str) -> str:
@@ -48,7 +53,7 @@ Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=LINES)]
 """Some lines of text, up to 2,000 characters."""
 
-Search = Annotated[str | None, Query(max_length=100, pattern=LINES), AfterValidator(lambda t: t and _no_control(t))]
+Search = Annotated[str | None, Query(max_length=100, pattern=SEARCHED), AfterValidator(lambda t: t and _no_control(t))]
 """What a list is searched for."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["INR"])]
@@ -159,9 +164,12 @@ def cursor_of(key: UUID) -> str:
 def _place(given: Any) -> Any:
     if isinstance(given, str):
         try:
-            return UUID(bytes=base64.b64decode(given + "==", altchars=b"-_", validate=True))
-        except ValueError as failure:
-            raise ValueError("a cursor is what an answer gave as next, unchanged") from failure
+            found = UUID(bytes=base64.b64decode(given + "==", altchars=b"-_", validate=True))
+        except ValueError:
+            found = None
+        if found is None or cursor_of(found) != given:
+            raise ValueError("a cursor is what an answer gave as next, unchanged")
+        return found
     return given
 
 

@@ -66,6 +66,7 @@ class BusinessChange(Strict):
     tax_ids: dict[TaxIdName, TaxId] = Field(
         default_factory=unsent,
         max_length=10,
+        json_schema_extra={"additionalProperties": False},
         description="All of its tax ids, as bills print them; a GSTIN is held to its form.",
         examples=[{"GSTIN": "29ABCDE1234F1Z5"}],
     )
