@@ -57,9 +57,7 @@ def install(app: FastAPI, page: Page) -> None:
     """Give the app its failure handlers; people outside the API get `page(request, status, sentence)`."""
 
     def show(request: Request, failure: Failure) -> Response:
-        if speaks_json(request.url.path):
-            return problem(request, failure)
-        return page(request, STATUS.get(failure.kind, 500), failure.message)
+        return _show(request, failure, page)
 
     async def refused(request: Request, failure: Exception) -> Response:
         return show(request, cast("Failure", failure))
@@ -81,8 +79,6 @@ def install(app: FastAPI, page: Page) -> None:
         return _malformed(request, failure, page)
 
     async def unknown(request: Request, failure: Exception) -> Response:
-        if isinstance(failure.__cause__, Failure):  # raised while the body was read
-            return show(request, failure.__cause__)
         return _unknown(request, failure, page)
 
     app.add_exception_handler(Failure, refused)
@@ -93,7 +89,15 @@ def install(app: FastAPI, page: Page) -> None:
     app.add_exception_handler(HTTPException, unknown)
 
 
+def _show(request: Request, failure: Failure, page: Page) -> Response:
+    if speaks_json(request.url.path):
+        return problem(request, failure)
+    return page(request, STATUS.get(failure.kind, 500), failure.message)
+
+
 def _unknown(request: Request, failure: Exception, page: Page) -> Response:
+    if isinstance(failure.__cause__, Failure):  # raised while the body was read
+        return _show(request, failure.__cause__, page)
     status = failure.status_code if isinstance(failure, HTTPException) else 500
     sentence = {404: "There is no such page."}.get(status, HTTPStatus(status).phrase)
     tell = refusal if speaks_json(request.url.path) else page
