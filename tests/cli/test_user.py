@@ -53,11 +53,17 @@ def test_people_get_a_role_and_a_link(earlybird: Run, fresh: Engine, firm: Any) 
         assert [(str(row["id"]), row["email"]) for row in found] == [(theirs["user_id"], "m@example.com")]
         purposes = db.rows(session, "SELECT DISTINCT purpose FROM sign_in_links")
         assert [row["purpose"] for row in purposes] == ["invitation"]
+    new = asked(earlybird("user", "add", "--role", "customer", "--email", "n@example.com", "--json"))
+    with db.transaction(fresh) as session:
+        home = db.value(
+            session, "SELECT name FROM customers c JOIN users u ON u.customer_id = c.id WHERE u.id = :id",
+            {"id": new["user_id"]},
+        )  # fmt: skip
+        assert home == "n"
     both = asked(earlybird("user", "add", "--role", "driver", "--email", "m@example.com", "--site", "Depot", "--json"))
     assert both["user_id"] == theirs["user_id"]
     for words in (
         ("--role", "owner", "--email", "x@example.com"),
-        ("--role", "customer", "--email", "x@example.com"),
         ("--role", "support", "--email", "nobody"),
         ("--role", "driver", "--email", "x@example.com", "--site", "Nowhere"),
         ("--role", "driver", "--email", "m@example.com"),

@@ -9,9 +9,11 @@ import typer
 from earlybird import wiring
 from earlybird.cli import terminal
 from earlybird.cli.terminal import AsJson, DataDir
+from earlybird.customers.rules import Newcomer
+from earlybird.customers.service import newcomers
 from earlybird.identity import queries, rules
 from earlybird.identity.service import invitations, links, users
-from earlybird.identity.states import Purpose
+from earlybird.identity.states import Purpose, Role
 from earlybird.infra.db import rehearsal, transaction
 from earlybird.infra.security import Keys
 from earlybird.infra.settings import Settings
@@ -29,7 +31,7 @@ def add(
     ],
     email: Annotated[str, typer.Option(help="How they sign in.")],
     customer: Annotated[
-        str | None, typer.Option(help="For the role customer: which one, by code (C-7Q4K2M9P) or id.")
+        str | None, typer.Option(help="For the role customer: which one, by code (C-7Q4K2M9P) or id; else a new one.")
     ] = None,
     site: Annotated[
         str | None,
@@ -42,7 +44,7 @@ def add(
 ) -> None:
     """Give somebody a role, with a login where they have none, and print the link by which they choose a password.
 
-    The link works once, for seven days.
+    The link works once, for seven days. A customer without --customer is a new household, with this as its login.
 
     Exit codes: 0 done, 1 refused, 3 no database.
 
@@ -55,11 +57,17 @@ def add(
         site_id = queries.place_named(session, "sites", site) if site else None
         customer_id = queries.place_named(session, "customers", customer) if customer else None
         found = queries.find_user(session, address)
-        if found is None:
+        title = name or address.partition("@")[0]
+        if found is None and wanted == Role.customer and customer_id is None:
+            household = newcomers.create(
+                session, ctx, Newcomer(name=title, email=address, phone=phone, site_id=site_id)
+            )
+            found = (queries.own_login(session, household.id) or {})["id"]
+        elif found is None:
             found = users.create(
                 session,
                 ctx,
-                name=name or address.partition("@")[0],
+                name=title,
                 role=wanted,
                 email=address,
                 phone=phone,
