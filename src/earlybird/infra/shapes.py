@@ -47,10 +47,13 @@ def _no_control(text: str) -> str:
     return text
 
 
-Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=ONE_LINE)]
+TRIMMED = AfterValidator(str.strip)
+"""The space around a text is taken off, once all of it was held to its rules."""
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=ONE_LINE), TRIMMED]
 """One line of text, 1 to 200 characters."""
 
-Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=LINES)]
+Note = Annotated[str, StringConstraints(max_length=2000, pattern=LINES), TRIMMED]
 """Some lines of text, up to 2,000 characters."""
 
 Search = Annotated[str | None, Query(max_length=100, pattern=SEARCHED), AfterValidator(lambda t: t and _no_control(t))]

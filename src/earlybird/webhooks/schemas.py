@@ -7,12 +7,13 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from earlybird.infra.shapes import ONE_LINE, Note
+from earlybird.infra.shapes import ONE_LINE, TRIMMED, Note
 from earlybird.webhooks.states import EndpointState, EventKind, HookState
 
 Url = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=ONE_LINE),
+    StringConstraints(min_length=1, max_length=2000, pattern=ONE_LINE),
+    TRIMMED,
     Field(examples=["https://shop.example.com/hooks/earlybird"], description="https on the public internet."),
 ]
 Kinds = Annotated[list[EventKind], Field(min_length=1, max_length=len(EventKind), examples=[["order.placed"]])]
