@@ -26,7 +26,7 @@ from earlybird.infra.settings import Settings
 from earlybird.main import create_app
 from make.month import NOW
 
-EXAMPLES = int(os.environ.get("EX","50" if SOAK else "2"))
+EXAMPLES = int(os.environ.get("EX", "50" if SOAK else "2"))
 WHO = (*ROLES, "nobody")
 EVERYTHING = ("admin", "customer", "nobody")
 SELF = ("/api/auth/", "/auth/")

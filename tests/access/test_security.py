@@ -279,14 +279,18 @@ def test_random_probes_find_no_way_in(gate: Gate) -> None:
                 facts = {"content": b"a,b\n1,2\n", "headers": {"Content-Type": kind}}
         headers = facts.pop("headers", {}) | gate.world.credentials[who]
         if dice.random() < 0.2:
-            headers |= dice.choice([{"Idempotency-Key": "k"}, {"If-Match": '"x"'}, {"X-Role": "admin"}, {"Cookie": "a=b"}])
+            headers |= dice.choice(
+                [{"Idempotency-Key": "k"}, {"If-Match": '"x"'}, {"X-Role": "admin"}, {"Cookie": "a=b"}]
+            )
         query = {p["name"]: dice.choice(VALUES[5:14]) for p in operation["parameters"]
                  if p["in"] == "query" and dice.random() < 0.3}  # fmt: skip
         answer = gate.api.request(row["method"], path, params=query, headers=headers, **facts)
         seen[f"{answer.status_code // 100}xx"] += 1
         fault = verdict(row, who, answer.status_code, is_theirs=is_theirs)
         if fault:
-            wrong.append(f"{fault}: {who} {row['method']} {path} {query} {facts} {headers.keys()} → {answer.status_code}")
+            wrong.append(
+                f"{fault}: {who} {row['method']} {path} {query} {facts} {headers.keys()} → {answer.status_code}"
+            )
     assert not wrong, "\n".join(wrong[:20])
     assert seen["2xx"] > PROBES / 50
     assert seen["4xx"] > PROBES / 3

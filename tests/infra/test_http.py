@@ -155,7 +155,9 @@ def test_a_list_is_read_whole_and_nothing_twice_while_others_write(town: Town, w
 
 @pytest.mark.parametrize("limit", ["0", "-1", "201", "9" * 30, "x", "1.5", "", "１"])
 def test_a_page_holds_1_to_200(town: Town, limit: str) -> None:
-    assert problem(town.api.get("/api/products", params={"limit": limit}), 422)["errors"][0]["pointer"] == "/query/limit"
+    assert (
+        problem(town.api.get("/api/products", params={"limit": limit}), 422)["errors"][0]["pointer"] == "/query/limit"
+    )
 
 
 @pytest.mark.parametrize("cursor", ["x", "A" * 21 + "B", "A" * 23, "../..", "%00", "é" * 22, ""])
@@ -242,7 +244,9 @@ def test_text_that_cannot_be_kept_is_refused_wherever_it_stands(town: Town, text
         assert town.api.get(path, headers=admin(town)).status_code in {404, 422}
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "multipart/form-data", "application/x-www-form-urlencoded", ""])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/xml", "multipart/form-data", "application/x-www-form-urlencoded", ""]
+)
 def test_json_must_say_that_it_is_json(town: Town, kind: str) -> None:
     answer = town.api.post("/api/areas", content=json.dumps(area(town)), headers=admin(town, **{"Content-Type": kind}))
     assert answer.status_code in {415, 422}
@@ -251,7 +255,12 @@ def test_json_must_say_that_it_is_json(town: Town, kind: str) -> None:
 
 def test_numbers_beyond_what_is_kept_are_refused(town: Town) -> None:
     for quantity in ("1e3", "9" * 40, "-1", "1.2345", "Infinity", 10**30, 0.5, True, None, [], {}):
-        answer = town.ask("meena", "POST", "/api/orders", town.wish() | {"lines": [{"product_id": str(town.milk), "quantity": quantity}]})
+        answer = town.ask(
+            "meena",
+            "POST",
+            "/api/orders",
+            town.wish() | {"lines": [{"product_id": str(town.milk), "quantity": quantity}]},
+        )
         assert answer.status_code == 422, (quantity, answer.text)
 
 
@@ -296,7 +305,11 @@ def test_what_a_path_does_not_do_is_said_with_what_it_does(town: Town) -> None:
 def test_head_is_get_without_the_body(town: Town) -> None:
     for path, headers in (("/api/areas", admin(town)), ("/api/health", {}), ("/api/areas", {})):
         whole, head = (town.api.request(method, path, headers=headers) for method in ("GET", "HEAD"))
-        assert (head.status_code, head.headers.get("etag"), head.content) == (whole.status_code, whole.headers.get("etag"), b"")
+        assert (head.status_code, head.headers.get("etag"), head.content) == (
+            whole.status_code,
+            whole.headers.get("etag"),
+            b"",
+        )
         assert head.headers["content-length"] == str(len(whole.content))
 
 
@@ -307,7 +320,10 @@ def test_a_parameter_counts_once(town: Town) -> None:
 
 
 def test_what_breaks_tells_nothing_of_the_inside(town: Town) -> None:
-    twice = [town.ask("admin", "POST", "/api/units", {"code": "crate", "name": "crate", "measure": "number"}) for _ in range(2)]
+    twice = [
+        town.ask("admin", "POST", "/api/units", {"code": "crate", "name": "crate", "measure": "number"})
+        for _ in range(2)
+    ]
     problem(twice[1], 409)
     for path in ("/api/nothing", "/api/areas/not-an-id", "/api/orders?state=x'--"):
         answer = town.ask("admin", "GET", path)

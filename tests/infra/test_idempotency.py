@@ -34,7 +34,9 @@ def area(town: Town, name: str = "Malleshwaram") -> dict[str, str]:
 
 
 def names(town: Town) -> list[str]:
-    return [row["name"] for row in town.rows("SELECT name FROM areas WHERE site_id = :s ORDER BY name", s=town.firm.site_id)]
+    return [
+        row["name"] for row in town.rows("SELECT name FROM areas WHERE site_id = :s ORDER BY name", s=town.firm.site_id)
+    ]
 
 
 def told(town: Town) -> int:
