@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 import make
 from conftest import NOW, scratch
-from earlybird.identity import service as identity
+from earlybird.identity.service import grants
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
 from earlybird.infra.security import Keys
@@ -53,7 +53,7 @@ class Office:
 
 def office(engine: Engine) -> Office:
     with db.transaction(engine) as session:
-        identity.seed_grants(session, CTX)
+        grants.seed(session, CTX)
     keys = Keys.random()
     settings = Settings(requests_per_minute=10**9)
     return Office(engine, create_app(engine, lambda: NOW, keys=keys, settings=settings), keys)

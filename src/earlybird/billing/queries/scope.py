@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
 from earlybird.customers.queries import own
@@ -23,3 +24,8 @@ def visible(ctx: Ctx, customer: str) -> str:
 def cut(found: list[dict[str, Any]], limit: int) -> Page[dict[str, Any]]:
     """Return the first `limit` rows, and where the next page begins if there are more."""
     return Page(found[:limit], found[limit - 1]["id"] if len(found) > limit else None)
+
+
+def words(table: str, **wanted: StrEnum | None) -> list[str]:
+    """Return the conditions on columns that hold our own words; written out, so that partial indexes are found."""
+    return [f"{table}.{column} = '{word}'" for column, word in wanted.items() if word is not None]
