@@ -167,14 +167,14 @@ def test_duplicates_are_found_merged_and_parted(world: World) -> None:
     assert office.post(undo, json={"reason": "again"}).status_code == 404
 
 
-@pytest.mark.parametrize("q", ["meena", "MEENA@", "12345", "98450 12", "%"])
-def test_a_list_is_searched_and_paged(world: World, q: str) -> None:
+def test_a_list_is_searched_and_paged(world: World) -> None:
     office = world.door("support")
     for n in range(3):
         office.post("/api/customers", json={"name": f"Somebody {n}"})
     mine = office.post("/api/customers", json=WHO).json()
-    found = office.get("/api/customers", params={"q": q}).json()["items"]
-    assert [row["id"] for row in found] == ([] if q == "%" else [mine["id"]])
+    for q in ("meena", "MEENA@", "12345", "98450 12", "%"):
+        found = office.get("/api/customers", params={"q": q}).json()["items"]
+        assert [row["id"] for row in found] == ([] if q == "%" else [mine["id"]]), q
     first = office.get("/api/customers?limit=3").json()
     rest = office.get("/api/customers", params={"limit": 3, "cursor": first["next"]}).json()
     assert len({row["id"] for row in first["items"] + rest["items"]}) == 4

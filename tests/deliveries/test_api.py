@@ -68,6 +68,10 @@ def test_a_driver_confirms_and_everybody_concerned_sees_who_when_and_how(town: T
     entry = town.rows("SELECT actor_name, role, via, device FROM audit_entries WHERE action = 'deliveries.confirm' "
                       "ORDER BY id DESC LIMIT 1")[0]  # fmt: skip
     assert tuple(entry.values()) == ("Prakash", "driver", "driver_app", "Redmi 9A")
+    trail = "SELECT entity, action FROM audit_entries WHERE entity_id IN (:d, :o) AND role = 'driver' ORDER BY id"
+    assert [tuple(row.values()) for row in town.rows(trail, d=delivery_id, o=order["id"])] == [
+        ("delivery", "delivery.deliver_partly"), ("order", "order.deliver_partly"),
+    ]  # fmt: skip
     with db.transaction(town.engine) as session:
         charges.charge_delivered(session, town.ctx(), limit=100)
     assert town.findings() == []

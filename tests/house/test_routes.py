@@ -40,6 +40,8 @@ PUBLIC = {
     ("POST", "/api/auth/password/reset"),
     ("POST", "/auth/login"),
     ("POST", "/auth/refresh"),
+    ("GET", "/auth/oidc/start"),
+    ("GET", "/auth/oidc/callback"),
     ("POST", "/sign-out"),
 }
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 import make
 from earlybird.deliveries.service import planning
-from earlybird.identity import service as identity
+from earlybird.identity.service import grants
 from earlybird.infra import db
 from earlybird.infra.security import Keys
 from earlybird.kernel.ctx import Ctx
@@ -35,7 +35,7 @@ class Town:
 
     def __post_init__(self) -> None:
         with db.transaction(self.engine) as session:
-            identity.seed_grants(session, entrance.CTX)
+            grants.seed(session, entrance.CTX)
             name = f"Dairy {self.now.timestamp()} {db.value(session, 'SELECT new_id()')}"
             self.firm = make.business(session, name)
             self.milk = make.product(session, self.firm, "Milk", "60").id

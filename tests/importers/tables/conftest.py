@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-import make.business as make
+import make
 from earlybird.importers import tables
 from earlybird.importers.tables.run import Outcome
 from earlybird.infra import db

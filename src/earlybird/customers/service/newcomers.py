@@ -112,7 +112,10 @@ def _write(session: Session, ctx: Ctx, wanted: Sequence[Newcomer], first_hash: s
     run(session, DOORS, facts)
     if any(row["keys"] for row in made):
         run(session, KEYS, facts)
-    people = [{name: row[name] for name in ("name", "email", "phone")} | {"customer_id": row["id"]} for row in made]
+    people = [
+        {name: row[name] for name in ("name", "email", "phone", "language")} | {"customer_id": row["id"]}
+        for row in made
+    ]
     customer_logins.open_many(session, ctx, people, first_hash=first_hash)
     return [row["id"] for row in made]
 

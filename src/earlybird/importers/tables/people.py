@@ -100,7 +100,10 @@ def have_staff(
 ) -> tuple[dict[str, UUID | None], int]:
     """Return who has that role by folded name, made with a login where nobody has it, and how many were made."""
     there = staff_by_name(session, home, role)
-    lacking = {folded(name): name for name in names if folded(name) not in there}
+    lacking: dict[str, str] = {}
+    for name in names:
+        if folded(name) not in there:
+            lacking.setdefault(folded(name), name)
     made: list[dict[str, Any]] = [
         {"id": key, "name": name} for key, name in zip(ids.new_ids(len(lacking)), lacking.values(), strict=True)
     ]
