@@ -107,10 +107,10 @@ def test_a_wave_reaches_each_once_and_the_made_up_never(earlybird: Run, fresh: E
 
 
 def test_two_waves_at_once_invite_nobody_twice(earlybird: Run, fresh: Engine, firm: Any) -> None:
-    people(fresh, 400)
+    people(fresh, 250)
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda _: asked(earlybird("invite", "--json")), range(2)))
-    assert sum(each["invited"] for each in done) == 401
+    assert sum(each["invited"] for each in done) == 251
     with db.transaction(fresh) as session:
         assert {row["n"] for row in db.rows(session, COUNTS)} == {1}
 
@@ -118,7 +118,7 @@ def test_two_waves_at_once_invite_nobody_twice(earlybird: Run, fresh: Engine, fi
 def test_a_wave_that_is_killed_is_gone_on_with(
     earlybird: Run, fresh: Engine, fresh_url: str, firm: Any, tmp_path: Path
 ) -> None:
-    people(fresh, 1000)
+    people(fresh, 450)
     environment = {**os.environ, "EARLYBIRD_DATABASE_URL": fresh_url, "EARLYBIRD_NOW": "2026-01-15T12:00:00+00:00"}
     running = subprocess.Popen(
         [sys.executable, "-m", "earlybird", "invite"], env=environment, cwd=tmp_path, stdout=subprocess.DEVNULL,
@@ -135,4 +135,4 @@ def test_a_wave_that_is_killed_is_gone_on_with(
     with db.transaction(fresh) as session:
         found = db.rows(session, COUNTS)
         assert {row["n"] for row in found} == {1}
-        assert len(found) == 1001
+        assert len(found) == 451
