@@ -56,12 +56,13 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.catalog import api as catalog
     from earlybird.customers import api as customers
     from earlybird.deliveries.api import deliveries, orders, plans
-    from earlybird.identity import api as identity
+    from earlybird.identity.api import keys, oidc, signing_in, users
     from earlybird.importers import api as tables
     from earlybird.reconcile import api as reconcile
     from earlybird.subscriptions import api as subscriptions
     from earlybird.territory import api as territory
-    from earlybird.web.admin import audit_api, pages, signing_in
+    from earlybird.web.admin import audit_api, pages
+    from earlybird.web.admin import signing_in as coming_in
     from earlybird.web.portal import api as portal
     from earlybird.web.reference import pages as reference
     from earlybird.webhooks import api as webhooks
@@ -77,16 +78,17 @@ def routers() -> tuple[APIRouter, ...]:
         invoices.router,
         payments.router,
         amounts.router,
-        identity.router,
-        identity.legacy,
         reconcile.router,
+        users.router,
+        keys.router,
+        oidc.router,
+        signing_in.router,
+        signing_in.legacy,
         tables.router,
-        identity.router,
-        identity.legacy,
         portal.router,
         portal.legacy,
         audit_api.router,
-        signing_in.router,
+        coming_in.router,
         webhooks.router,
         pages.router,
         reference.router,

@@ -138,6 +138,7 @@ def test_two_pulls_at_once_tell_each_change_once(dairy: Dairy, receiver: Receive
         for _ in range(4):
             place(session, dairy)
     with transaction(dairy.engine) as one, transaction(dairy.engine) as two:
+        two.execute(text("SET LOCAL lock_timeout = '2s'"))
         assert (service.pull(one, dairy.ctx), service.pull(two, dairy.ctx)) == (4, 0)
     with transaction(dairy.engine) as session:
         assert value(session, "SELECT count(*) FROM webhook_events") == 4

@@ -22,6 +22,7 @@ from earlybird.cli import (
     steps,
     tables,
     token,
+    user,
     webhooks,
 )
 from earlybird.cli.terminal import failures_shown
@@ -57,6 +58,8 @@ app.command()(reconcile.reconcile)
 app.add_typer(audit.app, name="audit")
 app.add_typer(messages.app, name="messages")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(user.app, name="user")
+app.command()(user.invite)
 
 
 def main() -> None:

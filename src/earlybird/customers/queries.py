@@ -93,10 +93,18 @@ def check_links(session: Session, customers: Sequence[dict[str, Any]]) -> None:
 
 def visible(ctx: Ctx) -> str:
     """Return the condition, over a customer `c`, for the customers an actor reaches; its values come from `reach`."""
-    own = "c.id = ANY(CAST(:my_customers AS uuid[]))"
+    return within(ctx, own=own(ctx, "c.id"))
+
+
+def own(ctx: Ctx, customer: str) -> str:
+    """Return the condition for the customers who are an actor's own, `customer` being the column that names them.
+
+    They are those one is a member of, and for marketing those one brought; its values come from `reach`.
+    """
+    mine = f"{customer} = ANY(CAST(:my_customers AS uuid[]))"
     if any(reach.role == Role.marketing for reach in ctx.actor.reaches):
-        own += " OR c.marketer_id = :me"
-    return within(ctx, own=own)
+        mine += f" OR {customer} IN (SELECT id FROM customers WHERE marketer_id = :me)"
+    return mine
 
 
 def is_office(ctx: Ctx) -> bool:

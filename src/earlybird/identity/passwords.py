@@ -19,6 +19,7 @@ ENDINGS = "0123456789!@#$%^&*?._- "
 PLAIN = str.maketrans("@430157$!", "aaeoistsi")
 SHORTEST_WORD = 4
 FEWEST_SIGNS = 4
+LONGEST_PIECE = 8
 RUNS = (
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890",
@@ -77,6 +78,7 @@ def _guises(folded: str) -> set[str]:
     bare = {folded, folded.rstrip(ENDINGS), folded.strip(ENDINGS)}
     found = bare | {guise.translate(PLAIN) for guise in bare}
     found |= {guise.rstrip(ENDINGS) for guise in list(found)}
+    found |= {"".join(sign for sign in guise if sign.isalnum()) for guise in list(found)}
     return {guise for guise in found if len(guise) >= SHORTEST_WORD}
 
 
@@ -92,6 +94,6 @@ def _parts(fact: str) -> set[str]:
 
 def _repeats(folded: str) -> bool:
     """Return True when the whole is a short piece said again and again."""
-    return any(
-        (folded[:size] * (len(folded) // size + 1))[: len(folded)] == folded for size in range(1, len(folded) // 2 + 1)
-    )
+    longest = min(LONGEST_PIECE, len(folded) // 2)
+    pieces = (folded[:size] for size in range(1, longest + 1))
+    return any((piece * len(folded))[: len(folded)] == folded for piece in pieces)

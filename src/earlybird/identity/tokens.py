@@ -20,6 +20,11 @@ PURPOSE = "access-token"
 MINUTES = 10
 """How long an access token is good; a revoked session ends it at once."""
 
+LONGEST_SECONDS = 86400
+"""No token lives longer than a day, whatever it says: that is what a script may ask for."""
+
+LONGEST_TOKEN = 2000
+
 CLAIMS = ("iss", "aud", "sub", "sid", "iat", "exp", "role")
 
 
@@ -57,6 +62,8 @@ def issue(
 
 def read(keys: Keys, token: str, now: datetime) -> Claims:
     """Return what a token says; refuse every one that is not exactly of our kind and in its time."""
+    if len(token) > LONGEST_TOKEN:
+        raise TokenRefused
     try:
         if jwt.get_unverified_header(token) != {"alg": ALGORITHM, "typ": KIND}:
             raise TokenRefused
@@ -68,8 +75,15 @@ def read(keys: Keys, token: str, now: datetime) -> Claims:
             audience=AUDIENCE,
             options={"require": list(CLAIMS), "verify_exp": False, "verify_iat": False, "verify_nbf": False},
         )
-        if not isinstance(found["aud"], str) or not found["iat"] <= now.timestamp() < found["exp"]:
+        if not _is_whole(found) or not found["iat"] <= now.timestamp() < found["exp"] <= found["iat"] + LONGEST_SECONDS:
             raise TokenRefused
         return Claims(UUID(found["sub"]), UUID(found["sid"]))
     except (jwt.PyJWTError, ValueError, TypeError, AttributeError) as failure:
         raise TokenRefused from failure
+
+
+def _is_whole(found: dict[str, Any]) -> bool:
+    """Return whether the claims are those we write, and of their kinds."""
+    instants = (type(found["iat"]), type(found["exp"]))
+    texts = all(isinstance(found[name], str) for name in ("iss", "aud", "sub", "sid", "role"))
+    return instants == (int, int) and texts and set(found) <= {*CLAIMS, "customer_v2_id"}

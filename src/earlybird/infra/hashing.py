@@ -5,17 +5,17 @@ A hash takes a tenth of a second and 64 MiB by intention, so nobody calls this i
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TypeVar
 
-import anyio
-import anyio.to_thread
 import bcrypt
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -53,14 +53,16 @@ class Hasher:
     at_once: int = field(default_factory=lambda: max(os.cpu_count() or 1, 1))
     _argon: PasswordHasher = field(init=False, repr=False)
     _decoy: str = field(init=False, repr=False)
-    _limiter: anyio.CapacityLimiter = field(init=False, repr=False)
+    _threads: ThreadPoolExecutor = field(init=False, repr=False)
+    _room: threading.Semaphore = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Prepare the hasher, and a hash nobody's password fits, for those whom nobody knows."""
         argon = PasswordHasher(time_cost=self.rounds, memory_cost=self.memory_kib, parallelism=1)
         object.__setattr__(self, "_argon", argon)
         object.__setattr__(self, "_decoy", _decoy(self.memory_kib, self.rounds))
-        object.__setattr__(self, "_limiter", anyio.CapacityLimiter(self.at_once))
+        object.__setattr__(self, "_threads", ThreadPoolExecutor(self.at_once, "hashing"))
+        object.__setattr__(self, "_room", threading.Semaphore(self.at_once + WAITING))
 
     @classmethod
     def read(cls, settings: Settings) -> Hasher:
@@ -87,9 +89,12 @@ class Hasher:
 
     async def beside(self, work: Callable[[], T]) -> T:
         """Do hashing work in a thread, few at a time; refuse when too many wait already."""
-        if self._limiter.statistics().tasks_waiting >= WAITING:
+        if not self._room.acquire(blocking=False):
             raise TooManyAtOnce
-        return await anyio.to_thread.run_sync(partial(work), limiter=self._limiter)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._room.release()
 
     def _fits(self, password: str, kept: str) -> bool:
         try:

@@ -57,3 +57,12 @@ class Settings(BaseSettings):
     """How many rounds one password hash takes."""
     webhooks_private: bool = False
     """Whether webhook endpoints may be http and in the own network; only for tests and closed networks."""
+
+    oidc_issuer: str | None = None
+    """The OpenID Connect provider people may sign in with, as https://login.example.com; none without it."""
+
+    oidc_client_id: str | None = None
+    """What the provider calls this server."""
+
+    oidc_client_secret: SecretStr | None = None
+    """The secret it shares with this server."""

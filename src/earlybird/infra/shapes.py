@@ -26,7 +26,7 @@ from earlybird.kernel import pages
 T = TypeVar("T")
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-ONE_LINE = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+ONE_LINE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 LINES = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 
 

@@ -62,25 +62,31 @@ class LegacyKey(Strict):
     key: Word = Field(description="The name itself.", examples=["77"])
 
 
-class PaymentIn(BaseModel):
+def _one_amount(facts: dict[str, Any]) -> None:
+    """Say in the document what the validator demands: one of the two amounts, and that one is not null."""
+    for name in ("amount", "amount_minor"):
+        field = facts["properties"][name]
+        field.pop("default", None)
+        field["anyOf"] = [kind for kind in field["anyOf"] if kind != {"type": "null"}]
+    facts["oneOf"] = [{"required": ["amount"]}, {"required": ["amount_minor"]}]
+    facts["examples"] = [EXAMPLE]
+
+
+EXAMPLE = {
+    "client_id": "upi-8812",
+    "customer": "C-7Q4K2M9P",
+    "amount": "1250.00",
+    "currency": "INR",
+    "method": "upi",
+    "received_on": "2026-02-03",
+    "reference": "UTR 402911",
+}
+
+
+class PaymentIn(Strict):
     """Money received. `amount` is in major units, as text; `amount_minor` in paise or cents; one of the two."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "client_id": "upi-8812",
-                    "customer": "C-7Q4K2M9P",
-                    "amount": "1250.00",
-                    "currency": "INR",
-                    "method": "upi",
-                    "received_on": "2026-02-03",
-                    "reference": "UTR 402911",
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(json_schema_extra=_one_amount)
 
     client_id: Word = Field(
         description="The sender's own name for this payment: sent again it changes nothing.", examples=["upi-8812"]
@@ -101,7 +107,7 @@ class PaymentIn(BaseModel):
     note: Line | None = Field(None, description="What is worth knowing.", examples=["paid at the door"])
 
     @model_validator(mode="after")
-    def _one_amount(self) -> Self:
+    def _has_one_amount(self) -> Self:
         if (self.amount is None) == (self.amount_minor is None):
             raise ValueError("give amount or amount_minor, one of the two")
         return self

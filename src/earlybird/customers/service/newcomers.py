@@ -71,7 +71,7 @@ def create(session: Session, ctx: Ctx, wanted: Newcomer, *, first_hash: str | No
         wanted = replace(wanted, marketer_id=ctx.actor.id)
     key = _write(session, ctx, [wanted], first_hash)[0]
     row = session.get_one(Customer, key)
-    said = _plain({name: fact for name, fact in _facts(wanted).items() if fact not in {None, ()}})
+    said = _plain({name: fact for name, fact in _facts(wanted).items() if fact is not None and fact != ()})
     audit.record(session, ctx, "customers.create", "customer", key, after=said | {"code": row.code})
     return row
 
@@ -112,7 +112,10 @@ def _write(session: Session, ctx: Ctx, wanted: Sequence[Newcomer], first_hash: s
     run(session, DOORS, facts)
     if any(row["keys"] for row in made):
         run(session, KEYS, facts)
-    people = [{name: row[name] for name in ("name", "email", "phone")} | {"customer_id": row["id"]} for row in made]
+    people = [
+        {name: row[name] for name in ("name", "email", "phone", "language")} | {"customer_id": row["id"]}
+        for row in made
+    ]
     customer_logins.open_many(session, ctx, people, first_hash=first_hash)
     return [row["id"] for row in made]
 

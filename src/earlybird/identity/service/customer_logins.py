@@ -16,14 +16,14 @@ from earlybird.kernel.ctx import Ctx
 
 GIVEN = """
 FROM jsonb_to_recordset(CAST(:logins AS jsonb))
-     AS l (id uuid, membership_id uuid, customer_id uuid, name text, email text, phone text)
+     AS l (id uuid, membership_id uuid, customer_id uuid, name text, email text, phone text, language text)
 """
 
 OPEN = (
     """
-INSERT INTO users (id, name, email, phone, password_hash, must_change_password, customer_id, state, state_at,
+INSERT INTO users (id, name, email, phone, language, password_hash, must_change_password, customer_id, state, state_at,
     created_at)
-SELECT l.id, l.name, coalesce({email}, 'customer-' || l.customer_id || '@earlybird.local'), l.phone,
+SELECT l.id, l.name, coalesce({email}, 'customer-' || l.customer_id || '@earlybird.local'), l.phone, l.language,
        CAST(:first_hash AS text), CAST(:first_hash AS text) IS NOT NULL, l.customer_id, :state, :now, :now
 """
     + GIVEN
@@ -40,7 +40,7 @@ JOIN = (
 def open_many(
     session: Session, ctx: Ctx, people: Sequence[dict[str, Any]], *, first_hash: str | None = None
 ) -> list[UUID]:
-    """Open the login of each new customer (customer_id, name, email, phone); return their ids in the same order.
+    """Open a login for each new customer (customer_id, name, email, phone, language); return their ids in that order.
 
     An e-mail that another login has already stays there, and the new login gets `customer-{id}@earlybird.local`.
     Without a first password (`first_hash`, Argon2id) a login waits for its invitation; with one it must be changed.
@@ -50,7 +50,7 @@ def open_many(
     opened = [ids.new_id() for _ in people]
     logins = [
         {"id": str(key), "membership_id": str(ids.new_id()), "customer_id": str(each["customer_id"])}
-        | {name: each[name] for name in ("name", "email", "phone")}
+        | {name: each[name] for name in ("name", "email", "phone", "language")}
         for key, each in zip(opened, people, strict=True)
     ]
     facts = {

@@ -126,17 +126,17 @@ def count(session: Session, ctx: Ctx, wanted: list[Counter]) -> None:
 
 
 def forgive(session: Session, ctx: Ctx, wanted: list[Counter]) -> None:
-    """Take a try back that was right: its login starts anew, its address is charged one less."""
+    """Take a try back that was right: its login starts anew, its address is charged one less.
+
+    Rows are locked in the order in which they are counted, so that no two wait for each other.
+    """
+    facts = {"keys": [counter.key for counter in wanted], "now": ctx.now}
+    run(session, "SELECT 1 FROM sign_in_throttles WHERE key = ANY(:keys) ORDER BY key FOR UPDATE", facts)
     run(
         session,
-        "DELETE FROM sign_in_throttles WHERE key = ANY(:keys) AND kind <> 'address'",
-        {"keys": [counter.key for counter in wanted]},
-    )
-    run(
-        session,
-        "UPDATE sign_in_throttles SET failures = greatest(failures - 1, 0), blocked_until = NULL, last_at = :now "
-        "WHERE key = ANY(:keys) AND kind = 'address'",
-        {"keys": [counter.key for counter in wanted], "now": ctx.now},
+        "UPDATE sign_in_throttles SET failures = CASE kind WHEN 'address' THEN greatest(failures - 1, 0) ELSE 0 END, "
+        "blocked_until = NULL, last_at = :now WHERE key = ANY(:keys)",
+        facts,
     )
 
 

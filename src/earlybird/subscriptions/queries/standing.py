@@ -11,6 +11,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from earlybird.customers.models import Customer
+from earlybird.customers.queries import own
 from earlybird.identity.rules import reach, within
 from earlybird.infra.db import rows, value
 from earlybird.kernel.ctx import Ctx
@@ -22,7 +23,7 @@ from earlybird.subscriptions.states import SubscriptionState
 
 def visible(ctx: Ctx, customer: str = "s.customer_id") -> str:
     """Return the condition for the standing orders somebody may see, by the SQL of whose they are."""
-    return within(ctx, own=f"{customer} = ANY(CAST(:my_customers AS uuid[]))")
+    return within(ctx, own=own(ctx, customer))
 
 
 TODAY = "CAST(CAST(:now AS timestamptz) AT TIME ZONE t.zone AS date)"

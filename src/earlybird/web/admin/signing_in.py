@@ -130,7 +130,7 @@ def send_code(session: Session, ctx: Ctx, *, request: Request, phone: Phone) -> 
         codes.request(session, ctx, keys_of(request), phone, purpose=Purpose.sign_in)
     except Failure as failure:
         return _again(failure, "sign_in.html", email="", asks_otp=False)
-    return render("code.html", sentence=None, person=None, phone=phone, logins=(), code="", asks_otp=False)
+    return render("code.html", sentence=None, person=None, phone=phone, logins=(), asks_otp=False)
 
 
 @router.post("/sign-in/redeem")
@@ -139,7 +139,7 @@ def redeem(
     session: Session, ctx: Ctx, *, request: Request, phone: Phone, code: Code, login: Login = "", otp: Code = ""
 ) -> Response:
     """Sign in with the code that came; where several logins share the phone, ask which."""
-    asked = {"phone": phone, "code": "", "logins": (), "asks_otp": False}
+    asked = {"phone": phone, "logins": (), "asks_otp": False}
     try:
         user = codes.spend(
             session,
@@ -152,10 +152,10 @@ def redeem(
             otp=otp or None,
         )
     except ChooseLogin as failure:
-        return _again(failure, "code.html", **asked | {"logins": failure.facts["logins"], "code": code})
+        return _again(failure, "code.html", **asked | {"logins": failure.facts["logins"]})
     if isinstance(user, Failure):
         asks_otp = isinstance(user, SecondFactorNeeded | SecondFactorWrong)
-        return _again(user, "code.html", **asked | ({"asks_otp": True, "code": code} if asks_otp else {}))
+        return _again(user, "code.html", **asked | {"asks_otp": asks_otp})
     return _let_in(session, ctx, request, user, Method.code)
 
 
@@ -215,7 +215,7 @@ def forgotten(session: Session, ctx: Ctx, *, request: Request, email: Email = ""
     try:
         if phone.strip():
             codes.request(session, ctx, keys, phone, purpose=Purpose.reset)
-            return render("code_password.html", sentence=None, person=None, phone=phone, code="", logins=())
+            return render("code_password.html", sentence=None, person=None, phone=phone, logins=())
         passwords.send_reset(session, ctx, keys, email, site=entrance.site_of(request))
     except Failure as failure:
         return _again(failure, "forgotten.html")
@@ -256,7 +256,7 @@ def new_password_by_code(
     except Failure as failure:
         refusal = failure
         logins = failure.facts.get("logins", ())
-    return _again(refusal, "code_password.html", phone=phone, code=code, logins=logins)
+    return _again(refusal, "code_password.html", phone=phone, logins=logins)
 
 
 @router.get("/password")
