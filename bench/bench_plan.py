@@ -45,6 +45,7 @@ INSERT INTO prices (product_id, scope, unit_price, currency, valid_from)
 """
 
 CUSTOMERS = """
+SELECT set_config('earlybird.logins_later', 'measured without', true);
 CREATE TEMP TABLE a AS SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM areas;
 CREATE TEMP TABLE p AS SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM products;
 INSERT INTO customers (business_id, site_id, code, name, state, area_id)

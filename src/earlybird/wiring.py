@@ -19,6 +19,7 @@ from earlybird.notifications import models as notifications
 from earlybird.orders import models as orders
 from earlybird.subscriptions import models as subscriptions
 from earlybird.territory import models as territory
+from earlybird.webhooks import models as webhooks
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -43,6 +44,7 @@ TABLES = (
     fulfilment,
     billing,
     importers,
+    webhooks,
     migrations,
 )
 """Modules that declare tables; Alembic sees what is listed here."""
@@ -52,28 +54,42 @@ def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
     from earlybird.billing.api import amounts, invoices, payments
     from earlybird.catalog import api as catalog
+    from earlybird.customers import api as customers
     from earlybird.deliveries.api import deliveries, orders, plans
-    from earlybird.identity import api as identity
+    from earlybird.identity.api import keys, oidc, signing_in, users
+    from earlybird.importers import api as tables
     from earlybird.reconcile import api as reconcile
-    from earlybird.web.admin import audit_api, pages, signing_in
+    from earlybird.subscriptions import api as subscriptions
+    from earlybird.territory import api as territory
+    from earlybird.web.admin import audit_api, pages
+    from earlybird.web.admin import signing_in as coming_in
     from earlybird.web.portal import api as portal
     from earlybird.web.reference import pages as reference
+    from earlybird.webhooks import api as webhooks
 
     return (
         orders.router,
         deliveries.router,
         plans.router,
         catalog.router,
+        customers.router,
+        territory.router,
+        subscriptions.router,
         invoices.router,
         payments.router,
         amounts.router,
         reconcile.router,
-        identity.router,
-        identity.legacy,
+        users.router,
+        keys.router,
+        oidc.router,
+        signing_in.router,
+        signing_in.legacy,
+        tables.router,
         portal.router,
         portal.legacy,
         audit_api.router,
-        signing_in.router,
+        coming_in.router,
+        webhooks.router,
         pages.router,
         reference.router,
     )
@@ -95,9 +111,11 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
     from earlybird.deliveries import jobs as planning
     from earlybird.identity import jobs as identity
     from earlybird.infra.checkpoints import Checkpoints
+    from earlybird.infra.outward import Outward
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
     from earlybird.reconcile import jobs as reconcile
+    from earlybird.webhooks import jobs as webhooks
 
     return (
         sealing.every_minute(lambda: Checkpoints.at(settings)),
@@ -109,12 +127,19 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
         identity.EVERY_MINUTE,
         identity.NIGHTLY,
         notifications.sweep(Keys.read(settings), messages(settings)),
+        webhooks.sweep(Keys.read(settings), Outward(private=settings.webhooks_private)),
+        webhooks.NIGHTLY,
     )
 
 
 def on_demand(settings: Settings) -> tuple[OnDemand, ...]:
     """Return every job that a commit asks for."""
+    from earlybird.infra.outward import Outward
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
+    from earlybird.webhooks import jobs as webhooks
 
-    return (notifications.on_demand(Keys.read(settings), messages(settings)),)
+    return (
+        notifications.on_demand(Keys.read(settings), messages(settings)),
+        webhooks.on_demand(Keys.read(settings), Outward(private=settings.webhooks_private)),
+    )

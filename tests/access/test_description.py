@@ -11,6 +11,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck
 from schemathesis import GenerationMode
+from schemathesis.core.failures import FailureGroup
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from sqlalchemy import Engine
 
@@ -80,6 +81,7 @@ def test_every_example_fits_its_shape(document: dict[str, Any]) -> None:
 def test_it_does_what_it_says(world: World, who: str) -> None:
     app = create_app(world.engine, lambda: NOW, keys=world.keys, settings=Settings(requests_per_minute=10**9))
     schema = schemathesis.openapi.from_asgi("/api/openapi.json", app)
+    failures: list[str] = []
     told = [found.ok() for found in schema.get_all_operations()]
     for operation in sorted(told, key=lambda operation: operation.path.startswith(SELF)):  # they end the session
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
@@ -98,3 +100,7 @@ def test_it_does_what_it_says(world: World, who: str) -> None:
                 agrees()
             except hypothesis.errors.Unsatisfiable:
                 continue
+            except (FailureGroup, AssertionError) as failure:
+                name = f"{operation.method.upper()} {operation.path} ({mode.value})"
+                failures.append(f"{name}: " + "\n".join(str(f) for f in getattr(failure, "exceptions", [failure])))
+    assert not failures, "\n\n".join(failures)

@@ -97,9 +97,11 @@ class World:
 
 NOBODY = "01890000-0000-7000-8000-000000000000"
 OTHERS = {
+    "shift": "morning",
+    "closed_on": "2026-01-26",
     "service_on": "2026-01-20",
     "month": "2025-12",
-    "name": "charge_one_time",
+    "name": "charge_one_time_orders",
     "kind": "customers",
     "day": "2026-01-20",
 }

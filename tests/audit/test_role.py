@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 from conftest import admin, scratch
 from earlybird import schema, wiring
-from earlybird.audit import service as audit
+from earlybird.audit.service import sealing
 from earlybird.identity import service as identity
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
@@ -202,5 +202,5 @@ def test_the_application_seals_and_may_not_erase(app_engine: Engine, ctx: Ctx, t
     trail = Trail.at(app_engine, ctx, tmp_path).sealed(2)
     order = trail.ask("SELECT entity_id FROM audit_entries LIMIT 1")
     with pytest.raises(ProgrammingError, match="permission denied"), db.transaction(app_engine) as session:
-        audit.erase(session, ctx, "order", order, reason="x")  # type: ignore[arg-type]
+        sealing.erase(session, ctx, "order", order, reason="x")  # type: ignore[arg-type]
     assert trail.verify().count == 0

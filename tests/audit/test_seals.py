@@ -17,10 +17,11 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DatabaseError
 
 from earlybird.audit import service as audit
-from earlybird.audit.errors import NothingToErase
+from earlybird.audit.errors import NoSuchFinding, NothingToErase
 from earlybird.audit.models import AuditEntry
 from earlybird.audit.queries import seals
 from earlybird.audit.rules import Fault
+from earlybird.audit.service import sealing
 from earlybird.infra.checkpoints import Checkpoints, Trust
 from earlybird.infra.db import rows, run, transaction
 from earlybird.infra.security import Keys
@@ -247,7 +248,11 @@ def test_an_entry_that_says_a_time_long_sealed_is_late_until_a_person_accepts_it
     assert broken.fault == Fault.late
     assert broken.position == (LAST + 1 if is_sealed else LAST)
     chain.seal()
-    chain.tamper("UPDATE findings SET state = 'accepted' WHERE check_name = 'audit_late_entry'")
+    with transaction(chain.engine) as session:
+        audit.accept(session, chain.ctx, seals.LATE_CHECK, str(broken.audit_id), reason="the import took two hours")
+        session.flush()
+        with pytest.raises(NoSuchFinding):
+            audit.accept(session, chain.ctx, seals.LATE_CHECK, str(broken.audit_id), reason="again")
     assert chain.verify().count == 0
 
 
@@ -315,7 +320,7 @@ def test_sealers_and_writers_at_once_make_one_chain(trail: Trail) -> None:
 def test_a_kill_between_commit_and_checkpoint_is_no_tampering_and_heals(chain: Trail) -> None:
     chain.write(2)
     with transaction(chain.engine) as session:  # all that a killed sealer has done
-        assert audit.seal(session, chain.ctx, chain.checkpoints) == 2
+        assert sealing.seal(session, chain.ctx, chain.checkpoints) == 2
     verdict = chain.verify()
     assert (verdict.count, verdict.seals, verdict.checkpoint) == (0, 4, 3)
     assert chain.seal() == 0
@@ -380,7 +385,7 @@ def test_a_line_of_the_file_can_be_checked_with_the_public_key_alone(chain: Trai
 def test_erased_details_are_gone_and_the_seals_still_verify(chain: Trail) -> None:
     order = chain.ask("SELECT entity_id FROM audit_entries WHERE id = " + at(4))
     with transaction(chain.engine) as session:
-        count = audit.erase(session, chain.ctx, "order", order, reason="their request")  # type: ignore[arg-type]
+        count = sealing.erase(session, chain.ctx, "order", order, reason="their request")  # type: ignore[arg-type]
     assert count == 3
     chain.seal()
     verdict = chain.verify()
@@ -391,7 +396,7 @@ def test_erased_details_are_gone_and_the_seals_still_verify(chain: Trail) -> Non
     assert "Asha" not in str(left)
     assert "orders.place" in str(left)
     with transaction(chain.engine) as session, pytest.raises(NothingToErase):
-        audit.erase(session, chain.ctx, "order", order, reason="again")  # type: ignore[arg-type]
+        sealing.erase(session, chain.ctx, "order", order, reason="again")  # type: ignore[arg-type]
     chain.tamper(f"UPDATE audit_entries SET role = 'x' WHERE id = {at(4)}")
     assert [broken.position for broken in chain.verify().broken] == [4]
 

@@ -79,9 +79,12 @@ class Life:
 
     def adjust(self, customer: int, amount: int) -> None:
         if amount:
+            kind = list(AdjustmentKind)[abs(amount) % 5]
+            asks = {AdjustmentKind.fee: 1, AdjustmentKind.recovery: 1, AdjustmentKind.discount: -1,
+                    AdjustmentKind.goodwill: -1}.get(kind)  # fmt: skip
             row = adjustments.propose_adjustment(
-                self.session, self.ctx, self.customers[customer], kind=list(AdjustmentKind)[abs(amount) % 5],
-                amount_minor=amount, effective_on=date(2026, 1, 3), reason="as agreed",
+                self.session, self.ctx, self.customers[customer], kind=kind,
+                amount_minor=asks * abs(amount) if asks else amount, effective_on=date(2026, 1, 3), reason="as agreed",
             )  # fmt: skip
             if amount % 3:
                 adjustments.approve_adjustment(self.session, self.ctx, row.id)

@@ -53,7 +53,6 @@ def test_the_way_of_an_auditor(earlybird: Run, fresh: Engine, ctx: Ctx, tmp_path
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from earlybird.audit import service
 from earlybird.infra.checkpoints import Checkpoints
 def die(self, lines):
     if lines:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -28,7 +29,7 @@ from earlybird.deliveries.service import planning
 from earlybird.infra import db
 from earlybird.infra.db import rows, run, value
 from earlybird.kernel import ids
-from earlybird.kernel.ctx import Ctx
+from earlybird.kernel.ctx import SYSTEM, Ctx
 from earlybird.orders import service as orders
 from earlybird.orders.errors import BeforeTakeOver
 from earlybird.orders.service import Wanted
@@ -334,7 +335,7 @@ def test_bulk_work_leaves_one_entry_with_count_and_digest(session: Session, ctx:
     planning.plan_day(session, ctx, firm.site_id, DAY)
     (entry,) = rows(session, "SELECT row_count, digest, after FROM audit_entries WHERE action = 'orders.plan'")
     made = [r["order_id"] for r in lines(session)]
-    audit.record_many(session, ctx, "test", "order", made)
+    audit.record_many(session, replace(ctx, actor=SYSTEM), "test", "order", made)
     assert entry["row_count"] == 4
     assert entry["after"] == {"site_id": str(firm.site_id), "service_on": str(DAY), "lines": 4}
     assert entry["digest"] == value(session, "SELECT digest FROM audit_entries WHERE action = 'test'")

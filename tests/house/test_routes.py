@@ -17,6 +17,8 @@ from earlybird.main import create_app
 
 PUBLIC = {
     ("GET", "/api/health"),
+    ("GET", "/api/products"),
+    ("GET", "/api/products/{product_id}"),
     ("GET", "/api/openapi.json"),
     ("GET", "/docs"),
     ("GET", "/llms.txt"),
@@ -38,6 +40,8 @@ PUBLIC = {
     ("POST", "/api/auth/password/reset"),
     ("POST", "/auth/login"),
     ("POST", "/auth/refresh"),
+    ("GET", "/auth/oidc/start"),
+    ("GET", "/auth/oidc/callback"),
     ("POST", "/sign-out"),
 }
 

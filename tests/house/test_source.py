@@ -13,7 +13,7 @@ SOURCE = Path(wiring.__file__).parent
 COMMITTERS = {"infra/db.py", "schema/env.py", "migrations/service.py"}
 """Beside the one transaction: the lock on schema versions, and the lock under which one step runs at a time."""
 
-MOVERS = {"audit/service.py"}
+MOVERS = {"audit/service/__init__.py"}
 SET_STATE = re.compile(r"\bSET\s((?!\bWHERE\b|\bFROM\b).)*?(?<![\w.])state\s*=", re.DOTALL)
 
 

@@ -1,7 +1,7 @@
 """Factories, one small module per slice: make.order(session, **over)."""
 
 from make import dump
-from make.business import business, customer, driver, product, subscription
+from make.business import Firm, business, customer, driver, product, subscription
 from make.planned import planned
 
-__all__ = ["business", "customer", "driver", "dump", "planned", "product", "subscription"]
+__all__ = ["Firm", "business", "customer", "driver", "dump", "planned", "product", "subscription"]

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from earlybird.catalog.models import Price, Product, TaxClass, TaxRate, Unit
 from earlybird.customers.models import Address, Customer
+from earlybird.customers.service import logins_later
 from earlybird.identity.models import Membership, User
 from earlybird.kernel import ids
 from earlybird.subscriptions.models import Subscription, SubscriptionVersion
@@ -56,6 +57,7 @@ def customer(session: Session, firm: Firm, name: str = "Meena", **over: Any) -> 
     key = ids.new_id()
     facts = {"state": "active", "code": ids.code("C", key)} | over
     row = Customer(id=key, business_id=firm.id, site_id=firm.site_id, name=name, **facts)
+    logins_later(session, "a customer of the tests")
     session.add(row)
     session.flush()
     session.add(Address(customer_id=row.id, line1="12 Temple Road", city="Bengaluru", is_default=True))

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from earlybird.catalog.models import Product
+from earlybird.customers.service import logins_later
 from earlybird.kernel import ids
 from make.business import Firm
 
@@ -145,7 +146,8 @@ def delivered_many(session: Session, firm: Firm, first: date, last: date) -> Non
 
 
 def customers_many(session: Session, firm: Firm, count: int) -> None:
-    """So many active households, with codes C-000001 and on."""
+    """So many active households, with codes C-000001 and on, none of whom signs in."""
+    logins_later(session, "customers of the tests")
     session.execute(
         text(
             "INSERT INTO customers (business_id, site_id, code, name, state) SELECT :firm, :site, "

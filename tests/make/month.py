@@ -14,6 +14,7 @@ MONTH = date(2025, 12, 1)
 CUSTOMERS = 20
 
 SETUP = """
+SELECT set_config('earlybird.logins_later', 'tests', true);
 INSERT INTO tax_classes (business_id, name) VALUES (:firm, 'GST 5');
 INSERT INTO tax_rates (tax_class_id, component, rate, valid_from)
 SELECT t.id, c, 0.025, '2017-07-01' FROM tax_classes t, unnest(ARRAY['CGST', 'SGST']) c;

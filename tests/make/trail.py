@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from earlybird.audit import service as audit
 from earlybird.audit.queries import verification
 from earlybird.audit.rules import Verdict
+from earlybird.audit.service import sealing
 from earlybird.infra.checkpoints import Checkpoints, Trust
 from earlybird.infra.db import rehearsal, run, transaction, value
 from earlybird.infra.security import Keys
@@ -49,7 +50,7 @@ class Trail:
             )
 
     def seal(self) -> int:
-        return audit.seal_all(self.engine, self.ctx, self.checkpoints)
+        return sealing.seal_all(self.engine, self.ctx, self.checkpoints)
 
     def sealed(self, *counts: int) -> Trail:
         """Write and seal, one seal per count."""

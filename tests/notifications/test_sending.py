@@ -203,7 +203,7 @@ def test_the_worker_sends_what_commits_asked_for_batch_after_batch(fresh: Engine
     assert sorted(m[1] for m in gateway.sent) == [f"+9190000000{n:02}" for n in range(12)]
     assert waiting(fresh) == 0
     registered = worker.create_queue(fresh, Settings(data_dir=tmp_path))
-    assert {"notifications.send", "notifications.sweep"} <= set(registered.tasks)
+    assert {"notifications.send", "notifications.sweep", "webhooks.send", "webhooks.sweep"} <= set(registered.tasks)
 
 
 def test_the_command_lists_what_waits_but_never_what_it_says(

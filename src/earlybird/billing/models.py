@@ -79,6 +79,8 @@ class Adjustment(Table):
     __table_args__ = (
         one_of("kind", AdjustmentKind),
         one_of("state", AdjustmentState),
+        Index(None, "kind", "id"),
+        Index("adjustments_undecided_idx", "state", "id", postgresql_where="state <> 'approved'"),
         Index(
             "adjustments_opening_key",
             "customer_id",
@@ -118,6 +120,9 @@ class Invoice(Table):
     __table_args__ = (
         UniqueConstraint("business_id", "series", "number"),
         Index(None, "customer_id", "issued_on"),
+        Index(None, "period_to", "id"),
+        Index("invoices_other_kinds_idx", "kind", "id", postgresql_where="kind <> 'invoice'"),
+        Index("invoices_not_issued_idx", "state", "id", postgresql_where="state <> 'issued'"),
         Index(
             "invoices_opening_key",
             "customer_id",
@@ -199,7 +204,11 @@ class Payment(Table):
     """Money received, once per `client_id`; a wrong one is reversed, never deleted."""
 
     __tablename__ = "payments"
-    __table_args__ = (one_of("state", PaymentState), Index(None, "customer_id", "received_on"))
+    __table_args__ = (
+        one_of("state", PaymentState),
+        Index(None, "customer_id", "received_on"),
+        Index("payments_reversed_idx", "id", postgresql_where="state = 'reversed'"),
+    )
 
     id: Mapped[Key]
     business_id: Mapped[UUID] = ref("businesses.id")

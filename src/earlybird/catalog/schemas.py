@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from earlybird.catalog.states import Measure, PriceScope, TaxComponent
 from earlybird.infra.shapes import Currency, Day, Portion, Quantity, Share, Strict, UnitPrice, Word, unsent
@@ -31,6 +31,10 @@ BusinessId = Annotated[
 class UnitIn(Strict):
     """A unit to measure in. It stays as it is."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"code": "ml", "name": "millilitre", "measure": "volume"}]}
+    )
+
     code: UnitCode
     name: Word = Field(examples=["litre"])
     measure: Measure = Field(description="What it measures.", examples=["volume"])
@@ -47,6 +51,12 @@ class UnitOut(BaseModel):
 class ProductIn(Strict):
     """A new product. Its unit stays what it is: standing orders and prices count in it."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"name": "Toned Milk", "category": "Milk", "unit_code": "L", "pack_size": "0.5"}]
+        }
+    )
+
     business_id: BusinessId = None
     name: Word = Field(description="What it is called; two products may share a name.", examples=["Toned Milk"])
     category: Word | None = Field(None, description="A heading to list it under.", examples=["Milk"])
@@ -59,6 +69,10 @@ class ProductIn(Strict):
 
 class ProductChange(Strict):
     """What is to be different; fields that are not sent stay."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Toned Milk", "category": "Milk", "pack_size": "0.5"}]}
+    )
 
     name: Word = Field(default_factory=unsent, examples=["Toned Milk"])
     category: Word | None = Field(None, description="Null takes it from its heading.", examples=["Milk"])
@@ -74,7 +88,7 @@ class ListPrice(BaseModel):
     id: UUID = Field(examples=[ID])
     unit_price: UnitPrice = Field(description="Major units per unit.")
     currency: Currency
-    valid_from: Day = Field(description="The first day it holds.")
+    valid_from: date = Field(description="The first day it holds.", examples=["2026-01-19"])
 
 
 class ProductOut(BaseModel):
@@ -98,6 +112,8 @@ class ProductOut(BaseModel):
 class PriceIn(Strict):
     """A price from a day on, for everybody or for one customer, in the currency of the business."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"unit_price": "62.00", "valid_from": "2026-02-01"}]})
+
     unit_price: UnitPrice = Field(description="Major units per unit.")
     valid_from: Day = Field(description="The first day it holds: today or later.")
     customer_id: UUID | None = Field(None, description="Whose price it is; everybody's where not given.", examples=[ID])
@@ -112,7 +128,7 @@ class PriceOut(BaseModel):
     customer_id: UUID | None = Field(description="Whose price it is.", examples=[None])
     unit_price: UnitPrice = Field(description="Major units per unit.")
     currency: Currency
-    valid_from: Day = Field(description="The first day it holds.")
+    valid_from: date = Field(description="The first day it holds.", examples=["2026-01-19"])
     is_in_force: bool = Field(description="Whether it is the one that holds today.", examples=[True])
 
 
@@ -129,11 +145,13 @@ class RateOut(BaseModel):
 
     component: TaxComponent = Field(examples=["CGST"])
     rate: Share = Field(description="Part of the amount: 0.025 is 2.5 %.")
-    valid_from: Day = Field(description="The first day it holds.")
+    valid_from: date = Field(description="The first day it holds.", examples=["2026-01-19"])
 
 
 class TaxClassIn(Strict):
     """Goods that are taxed alike."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "GST 5 %", "hsn": "0401"}]})
 
     business_id: BusinessId = None
     name: Word = Field(examples=["GST 5 %"])

@@ -20,7 +20,10 @@ from earlybird.cli import (
     reconcile,
     serve,
     steps,
+    tables,
     token,
+    user,
+    webhooks,
 )
 from earlybird.cli.terminal import failures_shown
 
@@ -42,6 +45,8 @@ app.command()(openapi.openapi)
 app.command()(token.token)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
+importing.app.command("csv")(tables.import_csv)
+app.add_typer(tables.app, name="export")
 app.add_typer(steps.app, name="steps")
 app.command("legacy-bill")(importing.legacy_bill)
 app.command()(plan.plan)
@@ -52,6 +57,9 @@ app.command()(pay.pay)
 app.command()(reconcile.reconcile)
 app.add_typer(audit.app, name="audit")
 app.add_typer(messages.app, name="messages")
+app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(user.app, name="user")
+app.command()(user.invite)
 
 
 def main() -> None:

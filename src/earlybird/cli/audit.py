@@ -14,7 +14,9 @@ from rich.table import Table
 
 from earlybird.audit import service
 from earlybird.audit.queries import trail, verification
+from earlybird.audit.queries.seals import LATE_CHECK
 from earlybird.audit.rules import Verdict
+from earlybird.audit.service import sealing
 from earlybird.cli import terminal
 from earlybird.cli.terminal import AsJson, DataDir
 from earlybird.infra import checkpoints
@@ -156,7 +158,7 @@ def seal(as_json: AsJson = False, data_dir: DataDir = None) -> None:
     """
     own = Checkpoints.at(terminal.settings(data_dir))
     with terminal.database(data_dir) as engine:
-        count = service.seal_all(engine, terminal.context(), own)
+        count = sealing.seal_all(engine, terminal.context(), own)
     if as_json:
         terminal.answer({"sealed": count})
     else:
@@ -180,13 +182,30 @@ def erase(
     entity_id = _key(key)
     ctx, own = terminal.context(), Checkpoints.at(terminal.settings(data_dir))
     with terminal.database(data_dir) as engine:
-        service.seal_all(engine, ctx, own)
+        sealing.seal_all(engine, ctx, own)
         with transaction(engine) as session:
-            count = service.erase(session, ctx, kind, entity_id, reason=reason)
+            count = sealing.erase(session, ctx, kind, entity_id, reason=reason)
     if as_json:
         terminal.answer({"erased": count})
     else:
         typer.echo(f"{count} entries keep no personal details any more.")
+
+
+@app.command()
+def accept(
+    entry: Annotated[UUID, typer.Option(help="The id of the late entry, as verify names it; it must be sealed.")],
+    reason: Annotated[str, typer.Option(help="Why it is honest; kept in the trail.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Take a late entry as honest: verify no longer calls it broken.
+
+    Exit codes: 0 done, 1 no such finding, 3 no database or disk.
+
+    Example: earlybird audit accept --entry 01990c5e-7a10-7000-8000-000000000001 --reason "the import ran for two hours"
+    """
+    with terminal.database(data_dir) as engine, transaction(engine) as session:
+        service.accept(session, terminal.context(), LATE_CHECK, str(entry), reason=reason)
+    typer.echo("Accepted.")
 
 
 @app.command()

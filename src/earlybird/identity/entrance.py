@@ -15,13 +15,14 @@ from earlybird.identity import passwords, queries, rules
 from earlybird.identity.access import Lock
 from earlybird.identity.errors import CodeWrong, LinkSpent, SignInNeeded
 from earlybird.identity.models import User
-from earlybird.identity.rules import DEVICE_COOKIE
-from earlybird.identity.service import codes, links, people, signing_in, throttle
+from earlybird.identity.rules import COOKIE, DEVICE_COOKIE
+from earlybird.identity.service import codes, links, people, sessions, signing_in, throttle, vouching
 from earlybird.identity.service import passwords as setting
-from earlybird.identity.states import Purpose
+from earlybird.identity.states import Method, Purpose
 from earlybird.infra import http
 from earlybird.infra.db import transaction
 from earlybird.infra.hashing import Verdict
+from earlybird.infra.ports.provider import Known
 from earlybird.infra.security import Keys
 from earlybird.kernel.ctx import Ctx
 
@@ -56,6 +57,17 @@ def first_of(request: Request) -> str | None:
     """Return the configured first password of new logins, None where they are invited."""
     found = request.app.state.settings.first_password
     return found.get_secret_value() if found is not None else None
+
+
+async def first_hash(request: Request) -> str | None:
+    """Return the Argon2id hash of the configured first password, made once per process; None where there is none."""
+    kept: str | None = getattr(request.app.state, "first_hash", None)
+    word = first_of(request)
+    if kept is None and word is not None:
+        hasher = request.app.state.hasher
+        kept = await hasher.beside(lambda: hasher.hash(passwords.normal(word)))
+        request.app.state.first_hash = kept
+    return kept
 
 
 def site_of(request: Request) -> str:
@@ -165,6 +177,17 @@ def _put(session: Session, ctx: Ctx, request: Request, user: User, chosen: Chose
     keys = keys_of(request)
     setting.put(session, ctx, keys, user, word=chosen.word, hashed=chosen.hashed, first=first_of(request))
     throttle.forgive(session, ctx, throttle.counters(session, ctx, keys, "", user.id, None))
+
+
+async def let_in_vouched(request: Request, known: Known) -> str:
+    """Open a browser's session for whom a provider vouches; return the token of its cookie."""
+
+    def let_in(session: Session, ctx: Ctx) -> str:
+        user = vouching.recognise(session, ctx, known)
+        sessions.forget_browser(session, ctx, request.cookies.get(COOKIE, ""))
+        return sessions.open_browser(session, ctx, user, method=Method.oidc)
+
+    return await run_in_threadpool(_within, request, let_in)
 
 
 def _within(request: Request, work: Callable[[Session, Ctx], T]) -> T:

@@ -81,6 +81,38 @@ class NoSecondFactor(NotFound):
     """There is no second factor to confirm or remove."""
 
 
+class NoSuchMembership(NotFound):
+    """There is no such membership, or it has ended."""
+
+
+class NoSuchKey(NotFound):
+    """There is no such key, or it was revoked."""
+
+
+class EmailTaken(Conflict):
+    """Another login has that e-mail address."""
+
+
+class HoldsAlready(Conflict):
+    """They hold that role there already."""
+
+
+class LastAdmin(Conflict):
+    """There is no other admin: give somebody else the role first."""
+
+
+class OwnLogin(Conflict):
+    """A customer's own login stays theirs; disable it instead."""
+
+
+class NotDisabled(Conflict):
+    """That login is not disabled."""
+
+
+class NotInvitable(Conflict):
+    """An invitation needs a login that is not disabled, and an e-mail address or phone that somebody reads."""
+
+
 class SecondFactorSet(Conflict):
     """A second factor is set up already; remove it before you set up another."""
 
@@ -107,3 +139,35 @@ class LifeOutOfRange(Invalid):
 
 class OwnerNeeded(Invalid):
     """A new business needs its first person: give --owner-email."""
+
+
+class NoWayIn(Invalid):
+    """A login has an e-mail address or a phone: something to sign in with."""
+
+
+class PlaceNotFitting(Invalid):
+    """Drivers, merchants and warehouse staff belong to a site, customers to a customer, all others to the business."""
+
+
+class ActionsNotFitting(Invalid):
+    """A key may do some of what its role may, and nothing else."""
+
+
+class ExpiryPassed(Invalid):
+    """A key ends in the future."""
+
+
+class RoleUnknown(Invalid):
+    """That is no role: admin, support, customer, driver, merchant, warehouse, marketing, supplier."""
+
+
+class NotKnownHere(SignInNeeded):
+    """Nobody here has that address; ask the owner for a login first."""
+
+
+class ProviderRefused(SignInNeeded):
+    """The provider's answer is not good here; start again."""
+
+
+class NoProvider(NotFound):
+    """No provider is set up to sign in with."""

@@ -39,6 +39,7 @@ class User(Table):
     name: Mapped[str]
     email: Mapped[str | None]
     phone: Mapped[str | None] = mapped_column(Text, index=True)
+    language: Mapped[str] = mapped_column(Text, server_default="en")
     password_hash: Mapped[str | None]
     must_change_password: Mapped[bool] = mapped_column(Boolean, server_default="false")
     customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id", use_alter=True), unique=True)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from earlybird.identity.errors import BadEmail, BadPhone
+from earlybird.identity.errors import BadEmail, BadPhone, RoleUnknown
 from earlybird.identity.states import Role, ThrottleKind
 from earlybird.kernel.ctx import Ctx
 
@@ -44,6 +44,9 @@ SHORTEST_LIFE, LONGEST_LIFE = timedelta(minutes=1), timedelta(days=1)
 
 ROLE_ALIASES = {"delivery_boy": Role.driver, "marketing_staff": Role.marketing}
 """What legacy clients call a role."""
+
+AT_A_SITE = frozenset({Role.driver, Role.merchant, Role.warehouse})
+"""The roles that are held at a site; customers belong to a customer, all others to the whole business."""
 
 KEY_MARK = "ebk_"
 """How a machine's key begins."""
@@ -91,7 +94,7 @@ GRANTS: tuple[tuple[str, dict[Role, Scope]], ...] = (
     ("customers.change", {R.admin: ALL, R.support: ALL, R.customer: OWN}),
     ("customers.move", {R.admin: ALL, R.support: ALL}),
     ("customers.merge", {R.admin: ALL}),
-    ("subscriptions.read", {R.admin: ALL, R.support: ALL, R.customer: OWN}),
+    ("subscriptions.read", {R.admin: ALL, R.support: ALL, R.customer: OWN, R.marketing: OWN}),
     ("subscriptions.change", {R.admin: ALL, R.support: ALL, R.customer: OWN}),
     ("orders.read", {R.admin: ALL, R.support: ALL, R.customer: OWN, R.merchant: SHOP}),
     ("orders.place", {R.admin: ALL, R.support: ALL, R.customer: OWN}),
@@ -105,7 +108,7 @@ GRANTS: tuple[tuple[str, dict[Role, Scope]], ...] = (
     ("deliveries.plan", {R.admin: ALL, R.support: ALL}),
     ("deliveries.correct", {R.admin: ALL, R.support: ALL}),
     ("billing.list", {R.admin: ALL, R.support: ALL}),
-    ("billing.read", {R.admin: ALL, R.support: ALL, R.customer: OWN}),
+    ("billing.read", {R.admin: ALL, R.support: ALL, R.customer: OWN, R.marketing: OWN}),
     ("billing.run", {R.admin: ALL}),
     ("billing.waive", {R.admin: ALL}),
     ("billing.adjust", {R.admin: ALL}),
@@ -199,9 +202,17 @@ def digits(text: str) -> str:
 
 
 def role(text: str) -> Role:
-    """Return a role by its name, or by the name legacy clients know it by."""
+    """Return a role by its name, or by the name legacy clients know it by; refuse what is none."""
     found = text.strip().lower()
-    return ROLE_ALIASES.get(found) or Role(found)
+    try:
+        return ROLE_ALIASES.get(found) or Role(found)
+    except ValueError as failure:
+        raise RoleUnknown(field="role") from failure
+
+
+def may(role: Role) -> frozenset[str]:
+    """Return the actions a role may do."""
+    return frozenset(action for action, by_role in GRANTS if role in by_role)
 
 
 def network(address: str | None) -> str:

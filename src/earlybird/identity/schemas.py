@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
-from earlybird.identity.states import Method, Purpose, Role, SessionKind
+from earlybird.identity.rules import ROLE_ALIASES
+from earlybird.identity.states import Method, Purpose, Role, SessionKind, UserState
+from earlybird.infra.shapes import Strict, unsent
 
 SIGNS = r"[^@\s\x00-\x1f\x7f]+"
 Email = Annotated[
@@ -206,3 +217,132 @@ class SessionOut(_Out):
     address: str | None
     device: str | None
     is_current: bool
+
+
+ID = "019bc1f4-5e00-7a61-8c3e-2f6b1d0a4e77"
+AT = "2026-01-15T12:00:00Z"
+LATEST = datetime(2199, 12, 31, tzinfo=UTC)
+Name = Annotated[
+    str,
+    StringConstraints(
+        strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+    ),
+]
+Language = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$"),
+    Field(description="A tag of BCP 47.", examples=["te"]),
+]
+
+
+def _role(given: Any) -> Any:
+    return ROLE_ALIASES.get(given, given) if isinstance(given, str) else given
+
+
+AnyRole = Annotated[
+    Role,
+    BeforeValidator(_role),
+    WithJsonSchema({"type": "string", "enum": [*Role, *ROLE_ALIASES], "examples": ["support"]}, mode="validation"),
+    Field(description="What they are; delivery_boy and marketing_staff are understood.", examples=["support"]),
+]
+
+
+class MembershipIn(Strict):
+    """A role: drivers, merchants and warehouse staff at a site, customers for a customer, others for the business."""
+
+    role: AnyRole
+    site_id: UUID | None = Field(None, description="Not needed where there is one depot.", examples=[None])
+    customer_id: UUID | None = Field(None, examples=[None])
+
+
+class PersonIn(MembershipIn):
+    """A new login with its first role: e-mail or phone is needed."""
+
+    name: Name = Field(examples=["Prakash"])
+    email: Email | None = None
+    phone: Phone | None = None
+    language: Language = "en"
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Prakash", "role": "support", "email": "prakash@example.com"}]}
+    )
+
+
+class PersonChange(Strict):
+    """What becomes different; what is not sent stays, null takes an e-mail or phone away."""
+
+    name: Name = Field(default_factory=unsent, examples=["Prakash K"])
+    email: Email | None = None
+    phone: Phone | None = None
+    language: Language = Field(default_factory=unsent)
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Prakash K"}]})
+
+
+class WhyIn(Strict):
+    """Why."""
+
+    reason: Name | None = Field(None, examples=["Left the business"])
+
+
+class MembershipOut(_Out):
+    """A role somebody holds."""
+
+    id: UUID = Field(examples=[ID])
+    role: Role
+    site_id: UUID | None
+    customer_id: UUID | None
+    created_at: datetime = Field(examples=[AT])
+
+
+class PersonOut(_Out):
+    """A login, and what it is where."""
+
+    id: UUID = Field(examples=[ID])
+    name: str
+    email: str | None
+    phone: str | None
+    language: str
+    state: UserState
+    customer_id: UUID | None = Field(description="The customer whose own login this is.")
+    must_change_password: bool
+    has_second_factor: bool
+    created_at: datetime = Field(examples=[AT])
+    memberships: list[MembershipOut]
+
+
+class KeyIn(Strict):
+    """A key for a machine: a role, and which of the role's actions it may do."""
+
+    name: Name = Field(examples=["Book-keeping"])
+    role: AnyRole
+    actions: list[Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}\.[a-z_]{1,40}$")]] = Field(
+        min_length=1, max_length=200, examples=[["billing.read"]]
+    )
+    site_id: UUID | None = Field(None, description="For a role at a site.", examples=[None])
+    customer_id: UUID | None = Field(None, description="For the role customer.", examples=[None])
+    expires_at: Annotated[AwareDatetime, Field(le=LATEST)] | None = Field(
+        None, description="When it ends; never where none is given.", examples=["2027-01-15T12:00:00Z"]
+    )
+
+
+class KeyOut(_Out):
+    """A key's facts; the key itself was shown once."""
+
+    id: UUID = Field(examples=[ID])
+    name: str
+    prefix: str = Field(description="How the key begins.", examples=["ebk_3kd83jd0"])
+    role: Role
+    actions: list[str]
+    site_id: UUID | None
+    customer_id: UUID | None
+    created_at: datetime = Field(examples=[AT])
+    created_by_id: UUID | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewKeyOut(KeyOut):
+    """A new key: this answer is the only one that holds it."""
+
+    key: str = Field(description="Send it as Authorization: Bearer.")

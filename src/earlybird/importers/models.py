@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -89,3 +89,25 @@ class LegacyParty(Table):
     party: Mapped[str] = mapped_column(Text, primary_key=True)
     kind: Mapped[str]
     customer_id: Mapped[UUID] = ref("customers.id", unique=True, index=False)
+
+
+class ImportRejection(Table):
+    """A row of a table that did not come in, as it stood, with its line, field and rule.
+
+    `refused` rows are to be mended and brought again; `kept` ones say nothing this business can hold
+    (`amount_minor` is what they are worth). A row that came in later keeps its entry, resolved.
+    """
+
+    __tablename__ = "import_rejections"
+    __table_args__ = (UniqueConstraint("run_id", "line"), one_of("verdict", ("refused", "kept")))
+
+    id: Mapped[Key]
+    run_id: Mapped[UUID] = ref("import_runs.id", index=False)
+    line: Mapped[int] = mapped_column(Integer)
+    verdict: Mapped[str]
+    field: Mapped[str | None]
+    rule: Mapped[str]
+    cells: Mapped[list[Any]] = mapped_column(JSONB)
+    amount_minor: Mapped[int | None] = mapped_column(BigInteger)
+    rejected_at: Mapped[Instant]
+    resolved_at: Mapped[datetime | None]

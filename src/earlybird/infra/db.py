@@ -175,6 +175,11 @@ def settled_later(session: Session) -> None:
     session.execute(text("SET LOCAL synchronous_commit = off"))
 
 
+def as_history(session: Session) -> None:
+    """Say that this transaction takes over what happened elsewhere: nobody outside is told of it."""
+    session.execute(text("SET LOCAL earlybird.history = 'yes'"))
+
+
 def whole_sets(session: Session) -> None:
     """Tell the planner that this transaction works on whole tables, whatever their statistics say yet."""
     session.execute(text("SET LOCAL enable_nestloop = off"))

@@ -49,8 +49,20 @@ class Settings(BaseSettings):
 
     checkpoint_file: Path | None = None
     """Where the signed checkpoints of the audit's seals are kept; `audit-checkpoints.jsonl` in `data_dir` otherwise."""
+
     password_memory_kib: int = 65536
     """How much memory one password hash (Argon2id) takes; less is only for tests."""
 
     password_rounds: int = 3
     """How many rounds one password hash takes."""
+    webhooks_private: bool = False
+    """Whether webhook endpoints may be http and in the own network; only for tests and closed networks."""
+
+    oidc_issuer: str | None = None
+    """The OpenID Connect provider people may sign in with, as https://login.example.com; none without it."""
+
+    oidc_client_id: str | None = None
+    """What the provider calls this server."""
+
+    oidc_client_secret: SecretStr | None = None
+    """The secret it shares with this server."""

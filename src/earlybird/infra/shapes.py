@@ -26,7 +26,7 @@ from earlybird.kernel import pages
 T = TypeVar("T")
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-ONE_LINE = r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
+ONE_LINE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 LINES = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 
 
@@ -97,6 +97,7 @@ Share = Annotated[
 """A part of the whole, zero or more and below one, at most four decimals: 0.025 is 2.5 %; text in JSON."""
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+DAY = r"^2[01][0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"
 
 
 def _day(given: Any) -> Any:
@@ -111,7 +112,7 @@ Day = Annotated[
     date,
     BeforeValidator(_day),
     Field(ge=FIRST_DAY, le=LAST_DAY),
-    WithJsonSchema({"type": "string", "format": "date", "examples": ["2026-01-19"]}),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": DAY, "examples": ["2026-01-19"]}),
 ]
 """A business date in the zone of the site, of this or the next century."""
 

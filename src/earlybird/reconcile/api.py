@@ -8,14 +8,14 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from earlybird.audit.states import FindingState, Severity
-from earlybird.billing.schemas import Day, ReasonIn
+from earlybird.billing.schemas import Because
 from earlybird.identity.access import allow
 from earlybird.infra.db import Session
 from earlybird.infra.http import PROBLEMS, door
-from earlybird.infra.shapes import Cursor, Limit, Paged
+from earlybird.infra.shapes import Cursor, Day, Limit, Paged, paged
 from earlybird.kernel.ctx import Ctx
 from earlybird.reconcile import leakage, queries, service
-from earlybird.reconcile.schemas import FindingOut, ProofOut, RunOut
+from earlybird.reconcile.schemas import AnswersOut, FindingOut, ProofOut
 
 router = APIRouter(prefix="/api", tags=["reconcile"], responses=PROBLEMS)
 
@@ -45,9 +45,7 @@ def findings(
     severity: Annotated[Severity | None, Query(description="Only findings this grave.")] = None,
 ) -> Paged[FindingOut]:
     """List what the questions found, the last one first seen at the top."""
-    return queries.page_findings(  # type: ignore[return-value]  # the door holds it to the annotation
-        session, after=cursor, limit=limit, check=check, state=state, severity=severity
-    )
+    return paged(queries.page_findings(session, after=cursor, limit=limit, check=check, state=state, severity=severity))
 
 
 @router.get("/reconcile/findings/{finding_id}")
@@ -59,18 +57,18 @@ def finding(session: Session, _ctx: Ctx, *, finding_id: UUID) -> FindingOut:
 
 @router.post("/reconcile/runs", status_code=201)
 @door(allow("reconcile.run"))
-def run(session: Session, ctx: Ctx) -> RunOut:
+def ask_questions(session: Session, ctx: Ctx) -> AnswersOut:
     """Ask every question now and keep the findings; each question sees one moment."""
     answers = service.ask(session, ctx)
     service.keep(session, ctx, answers)
-    return RunOut.model_validate(
+    return AnswersOut.model_validate(
         {"ok": not any(answer.is_error for answer in answers), "checks": list(map(service.as_facts, answers))}
     )
 
 
 @router.post("/findings/{finding_id}/accept")
 @door(allow("findings.accept"), unchanged=("findings", "finding_id", finding))
-def accept(session: Session, ctx: Ctx, *, finding_id: UUID, body: ReasonIn) -> FindingOut:
+def accept_finding(session: Session, ctx: Ctx, *, finding_id: UUID, body: Because) -> FindingOut:
     """Accept an open finding: known, explained, and no longer work."""
     service.accept(session, ctx, finding_id, reason=body.reason)
     return FindingOut.model_validate(queries.show_finding(session, finding_id))

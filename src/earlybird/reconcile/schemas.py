@@ -72,7 +72,7 @@ class FindingOut(BaseModel):
     accepted_by: str | None = Field(examples=["Asha"])
 
 
-class AnswerOut(BaseModel):
+class QuestionOut(BaseModel):
     """One question, and how many things it found."""
 
     number: int = Field(examples=[1])
@@ -88,8 +88,8 @@ class AnswerOut(BaseModel):
     )
 
 
-class RunOut(BaseModel):
+class AnswersOut(BaseModel):
     """What the questions found."""
 
     ok: bool = Field(description="No question found an error.")
-    checks: list[AnswerOut] = Field(description="One answer per question, in their order.")
+    checks: list[QuestionOut] = Field(description="One answer per question, in their order.")

@@ -18,7 +18,7 @@ class Subscription(Table):
     """A standing order. Due from `starts_on`; `stops_on` is the first day without delivery."""
 
     __tablename__ = "subscriptions"
-    __table_args__ = (one_of("state", SubscriptionState),)
+    __table_args__ = (one_of("state", SubscriptionState), Index(None, "state", "id"))
 
     id: Mapped[Key]
     customer_id: Mapped[UUID] = ref("customers.id")

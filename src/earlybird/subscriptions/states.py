@@ -31,7 +31,7 @@ class OverrideKind(StrEnum):
 
 
 class Rule(StrEnum):
-    """Which rule decided the quantity of a date: the first that hits."""
+    """Which rule decided the quantity of a date: the first that hits. On a day the site is closed nothing is due."""
 
     not_active = "not_active"
     outside = "outside"
@@ -44,6 +44,7 @@ class Rule(StrEnum):
     every_nth = "every_nth"
     daily = "daily"
     nothing = "nothing"
+    closed = "closed"
 
 
 class SubscriptionState(StrEnum):

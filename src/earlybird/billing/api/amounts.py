@@ -8,13 +8,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 
 from earlybird.billing import queries
-from earlybird.billing.schemas import AdjustmentIn, AdjustmentOut, ChargeOut, ReasonIn, WaiverOut
+from earlybird.billing.schemas import AdjustmentIn, AdjustmentOut, Because, ChargeOut, WaiverOut
 from earlybird.billing.service import adjustments, charges
 from earlybird.billing.states import AdjustmentKind, AdjustmentState
 from earlybird.identity.access import allow
 from earlybird.infra.db import Session
 from earlybird.infra.http import PROBLEMS, door
-from earlybird.infra.shapes import Cursor, Limit, Paged
+from earlybird.infra.shapes import Cursor, Limit, Paged, paged
 from earlybird.kernel.ctx import Ctx
 
 router = APIRouter(prefix="/api", responses=PROBLEMS)
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api", responses=PROBLEMS)
 
 @router.get("/adjustments", tags=["adjustments"])
 @door(allow("billing.list"))
-def page(
+def adjustment_page(
     session: Session,
     ctx: Ctx,
     *,
@@ -33,14 +33,16 @@ def page(
     state: Annotated[AdjustmentState | None, Query(description="Only amounts in this state.")] = None,
 ) -> Paged[AdjustmentOut]:
     """List amounts that are not delivered lines, the last proposed first."""
-    return queries.page_adjustments(  # type: ignore[return-value]  # the door holds it to the annotation
-        session, ctx, after=cursor, limit=limit, customer_id=customer_id, kind=kind, state=state
+    return paged(
+        queries.page_adjustments(
+            session, ctx, after=cursor, limit=limit, customer_id=customer_id, kind=kind, state=state
+        )
     )
 
 
 @router.post("/adjustments", tags=["adjustments"], status_code=201)
 @door(allow("billing.adjust"))
-def propose(session: Session, ctx: Ctx, *, body: AdjustmentIn) -> AdjustmentOut:
+def propose_adjustment(session: Session, ctx: Ctx, *, body: AdjustmentIn) -> AdjustmentOut:
     """Propose a fee, discount, deposit, goodwill or recovery; it goes on a bill once somebody approves it."""
     made = adjustments.propose_adjustment(
         session,
@@ -57,14 +59,14 @@ def propose(session: Session, ctx: Ctx, *, body: AdjustmentIn) -> AdjustmentOut:
 
 @router.get("/adjustments/{adjustment_id}", tags=["adjustments"])
 @door(allow("billing.list"))
-def show(session: Session, ctx: Ctx, *, adjustment_id: UUID) -> AdjustmentOut:
+def adjustment(session: Session, ctx: Ctx, *, adjustment_id: UUID) -> AdjustmentOut:
     """Show an amount that is not a delivered line, who decided on it, and the document it stands on."""
     return AdjustmentOut.model_validate(queries.show_adjustment(session, ctx, adjustment_id))
 
 
 @router.post("/adjustments/{adjustment_id}/approve", tags=["adjustments"])
-@door(allow("billing.adjust"), unchanged=("adjustments", "adjustment_id", show))
-def approve(session: Session, ctx: Ctx, *, adjustment_id: UUID) -> AdjustmentOut:
+@door(allow("billing.adjust"), unchanged=("adjustments", "adjustment_id", adjustment))
+def approve_adjustment(session: Session, ctx: Ctx, *, adjustment_id: UUID) -> AdjustmentOut:
     """Let a proposed amount go on the customer's next bill; a proposal is decided once."""
     queries.show_adjustment(session, ctx, adjustment_id)
     adjustments.approve_adjustment(session, ctx, adjustment_id)
@@ -72,8 +74,8 @@ def approve(session: Session, ctx: Ctx, *, adjustment_id: UUID) -> AdjustmentOut
 
 
 @router.post("/adjustments/{adjustment_id}/waive", tags=["adjustments"])
-@door(allow("billing.waive"), unchanged=("adjustments", "adjustment_id", show))
-def waive(session: Session, ctx: Ctx, *, adjustment_id: UUID, body: ReasonIn) -> AdjustmentOut:
+@door(allow("billing.waive"), unchanged=("adjustments", "adjustment_id", adjustment))
+def waive_adjustment(session: Session, ctx: Ctx, *, adjustment_id: UUID, body: Because) -> AdjustmentOut:
     """Decide that a proposed amount is never asked for; a proposal is decided once."""
     queries.show_adjustment(session, ctx, adjustment_id)
     adjustments.waive_adjustment(session, ctx, adjustment_id, reason=body.reason)
@@ -82,7 +84,7 @@ def waive(session: Session, ctx: Ctx, *, adjustment_id: UUID, body: ReasonIn) ->
 
 @router.get("/charges", tags=["charges"])
 @door(allow("billing.list"))
-def page_charges(
+def charge_page(
     session: Session,
     ctx: Ctx,
     *,
@@ -93,12 +95,12 @@ def page_charges(
 ) -> Paged[ChargeOut]:
     """List charges, the last made first, with the document each stands on."""
     look = queries.page_unbilled if unbilled else queries.page_charges
-    return look(session, ctx, after=cursor, limit=limit, customer_id=customer_id)  # type: ignore[return-value]
+    return paged(look(session, ctx, after=cursor, limit=limit, customer_id=customer_id))
 
 
 @router.post("/charges/{charge_id}/waive", tags=["charges"], status_code=201)
 @door(allow("billing.waive"))
-def waive_charge(session: Session, ctx: Ctx, *, charge_id: UUID, body: ReasonIn) -> WaiverOut:
+def waive_charge(session: Session, ctx: Ctx, *, charge_id: UUID, body: Because) -> WaiverOut:
     """Decide not to ask for a charge that is on no document yet; who decided is kept with the reason."""
     return WaiverOut.model_validate(
         charges.waive_charge(session, ctx, charge_id, reason=body.reason), from_attributes=True

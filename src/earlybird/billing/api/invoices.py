@@ -10,14 +10,13 @@ from fastapi import APIRouter, Query, Request, Response
 
 from earlybird.billing import documents, queries
 from earlybird.billing.schemas import (
-    Day,
+    Because,
+    BillRunIn,
+    BillRunOut,
     ExplanationOut,
     InvoiceDetailOut,
     InvoiceOut,
     MonthText,
-    ReasonIn,
-    RunIn,
-    RunOut,
     StatementOut,
 )
 from earlybird.billing.service import credit_notes, invoices
@@ -25,7 +24,7 @@ from earlybird.billing.states import InvoiceKind, InvoiceState
 from earlybird.identity.access import allow
 from earlybird.infra.db import Session, tried
 from earlybird.infra.http import PROBLEMS, door, etag
-from earlybird.infra.shapes import Cursor, Limit, Paged
+from earlybird.infra.shapes import Cursor, Day, Limit, Paged, paged
 from earlybird.kernel.clock import Month
 from earlybird.kernel.ctx import Ctx
 
@@ -56,7 +55,7 @@ AsDocument: dict[int | str, dict[str, Any]] = {
 
 @router.get("/invoices")
 @door(allow("billing.list"))
-def page(
+def invoice_page(
     session: Session,
     ctx: Ctx,
     *,
@@ -69,22 +68,24 @@ def page(
     state: Annotated[InvoiceState | None, Query(description="Only documents in this state.")] = None,
 ) -> Paged[InvoiceOut]:
     """List documents, newest first, with what is paid and open of each."""
-    return queries.page_documents(  # type: ignore[return-value]  # the door holds it to the annotation
-        session,
-        ctx,
-        after=cursor,
-        limit=limit,
-        customer_id=customer_id,
-        business_id=business_id,
-        month=Month.parse(month) if month else None,
-        kind=kind,
-        state=state,
+    return paged(
+        queries.page_documents(
+            session,
+            ctx,
+            after=cursor,
+            limit=limit,
+            customer_id=customer_id,
+            business_id=business_id,
+            month=Month.parse(month) if month else None,
+            kind=kind,
+            state=state,
+        )
     )
 
 
 @router.post("/invoices/runs", status_code=201)
 @door(allow("billing.run"))
-def run(session: Session, ctx: Ctx, *, body: RunIn) -> RunOut:
+def run_month(session: Session, ctx: Ctx, *, body: BillRunIn) -> BillRunOut:
     """Issue the bills of a month: all that is new since the last ones, once; or see what would be issued.
 
     Delivered lines without a charge are charged first. Repeating it, also twice at once, bills nothing twice.
@@ -97,26 +98,26 @@ def run(session: Session, ctx: Ctx, *, body: RunIn) -> RunOut:
     else:
         issued = invoices.issue_month(session, ctx, firm, month)
     facts = {"business_id": firm, "month": str(month), "dry_run": body.dry_run}
-    return RunOut.model_validate(facts | {"count": len(issued), "totals": invoices.totals(issued)})
+    return BillRunOut.model_validate(facts | {"count": len(issued), "totals": invoices.totals(issued)})
 
 
 @router.get("/invoices/lines/{line_id}/evidence")
 @door(allow("billing.read"))
-def explain(session: Session, ctx: Ctx, *, line_id: UUID) -> ExplanationOut:
+def explain_line(session: Session, ctx: Ctx, *, line_id: UUID) -> ExplanationOut:
     """Explain a line of a bill: back to the tap at the door, the price row, the pause and the cut-off."""
     return ExplanationOut.model_validate(queries.explain(session, ctx, line_id))
 
 
 @router.get("/invoices/{invoice_id}")
 @door(allow("billing.read"))
-def show(session: Session, ctx: Ctx, *, invoice_id: UUID) -> InvoiceDetailOut:
+def invoice(session: Session, ctx: Ctx, *, invoice_id: UUID) -> InvoiceDetailOut:
     """Show a document whole: its lines with the facts they stand on, taxes, payments, what is open."""
     return InvoiceDetailOut.model_validate(queries.show_document(session, ctx, invoice_id))
 
 
 @router.get("/invoices/{invoice_id}/document", response_class=Response, responses=AsDocument)
 @door(allow("billing.read"))
-def document(
+def invoice_document(
     session: Session,
     ctx: Ctx,
     *,
@@ -155,8 +156,8 @@ def _accepted(header: str) -> Format:
 
 
 @router.post("/invoices/{invoice_id}/credit-notes", status_code=201)
-@door(allow("billing.adjust"), unchanged=("invoices", "invoice_id", show))
-def credit(session: Session, ctx: Ctx, *, invoice_id: UUID, body: ReasonIn) -> InvoiceDetailOut:
+@door(allow("billing.adjust"), unchanged=("invoices", "invoice_id", invoice))
+def credit_invoice(session: Session, ctx: Ctx, *, invoice_id: UUID, body: Because) -> InvoiceDetailOut:
     """Give a whole document back with a credit note, the only way it becomes void; answers with the note."""
     queries.get_document(session, ctx, invoice_id)
     note = credit_notes.credit_in_full(session, ctx, invoice_id, reason=body.reason)
@@ -165,14 +166,12 @@ def credit(session: Session, ctx: Ctx, *, invoice_id: UUID, body: ReasonIn) -> I
 
 @router.get("/customers/{customer_id}/invoices")
 @door(allow("billing.read"))
-def page_of_customer(
+def invoices_of_customer(
     session: Session, ctx: Ctx, *, customer_id: UUID, cursor: Cursor = None, limit: Limit = 50
 ) -> Paged[InvoiceOut]:
     """List a customer's documents, newest first."""
     queries.get_payer(session, ctx, customer_id)
-    return queries.page_documents(  # type: ignore[return-value]
-        session, ctx, after=cursor, limit=limit, customer_id=customer_id
-    )
+    return paged(queries.page_documents(session, ctx, after=cursor, limit=limit, customer_id=customer_id))
 
 
 @router.get("/customers/{customer_id}/statement")

@@ -9,20 +9,20 @@ from fastapi import APIRouter, Query
 
 from earlybird.billing import queries
 from earlybird.billing.schemas import (
-    BatchOut,
+    Because,
+    PaymentBatchOut,
     PaymentDetailOut,
     PaymentIn,
     PaymentOut,
+    PaymentRejectionOut,
     PaymentsIn,
-    ReasonIn,
-    RejectionOut,
 )
 from earlybird.billing.service import payments
 from earlybird.billing.states import PaymentState
 from earlybird.identity.access import allow
 from earlybird.infra.db import Session
 from earlybird.infra.http import PROBLEMS, door
-from earlybird.infra.shapes import Cursor, Limit, Paged
+from earlybird.infra.shapes import Cursor, Limit, Paged, paged
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.errors import Failure
 
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/api", tags=["payments"], responses=PROBLEMS)
 
 @router.get("/payments")
 @door(allow("billing.list"))
-def page(
+def payment_page(
     session: Session,
     ctx: Ctx,
     *,
@@ -41,14 +41,12 @@ def page(
     state: Annotated[PaymentState | None, Query(description="Only payments in this state.")] = None,
 ) -> Paged[PaymentOut]:
     """List payments, the last recorded first."""
-    return queries.page_payments(  # type: ignore[return-value]  # the door holds it to the annotation
-        session, ctx, after=cursor, limit=limit, customer_id=customer_id, state=state
-    )
+    return paged(queries.page_payments(session, ctx, after=cursor, limit=limit, customer_id=customer_id, state=state))
 
 
 @router.post("/payments", status_code=201)
 @door(allow("payments.record"))
-def record(session: Session, ctx: Ctx, *, body: PaymentIn) -> PaymentDetailOut | Failure:
+def record_payment(session: Session, ctx: Ctx, *, body: PaymentIn) -> PaymentDetailOut | Failure:
     """Record a payment and settle the oldest open documents with it.
 
     A `client_id` that was recorded before changes nothing and answers with the payment there is; with other facts
@@ -62,28 +60,30 @@ def record(session: Session, ctx: Ctx, *, body: PaymentIn) -> PaymentDetailOut |
 
 @router.post("/payments/batches")
 @door(allow("payments.record"))
-def record_batch(session: Session, ctx: Ctx, *, body: PaymentsIn) -> BatchOut:
+def record_payments(session: Session, ctx: Ctx, *, body: PaymentsIn) -> PaymentBatchOut:
     """Record up to 1,000 payments, each judged on its own by the rules of one; refused rows are kept."""
-    return BatchOut.model_validate(payments.receive_batch(session, ctx, body.payments))
+    return PaymentBatchOut.model_validate(payments.receive_batch(session, ctx, body.payments))
 
 
 @router.get("/payments/rejections")
 @door(allow("billing.list"))
-def rejections(session: Session, _ctx: Ctx, *, cursor: Cursor = None, limit: Limit = 50) -> Paged[RejectionOut]:
+def payment_rejections(
+    session: Session, _ctx: Ctx, *, cursor: Cursor = None, limit: Limit = 50
+) -> Paged[PaymentRejectionOut]:
     """List the payment rows that were refused, the last first, as they came, with the rule each broke."""
-    return queries.page_rejections(session, after=cursor, limit=limit)  # type: ignore[return-value]
+    return paged(queries.page_rejections(session, after=cursor, limit=limit))
 
 
 @router.get("/payments/{payment_id}")
 @door(allow("billing.read"))
-def show(session: Session, ctx: Ctx, *, payment_id: UUID) -> PaymentDetailOut:
+def payment(session: Session, ctx: Ctx, *, payment_id: UUID) -> PaymentDetailOut:
     """Show a payment and the documents it settles."""
     return PaymentDetailOut.model_validate(queries.show_payment(session, ctx, payment_id))
 
 
 @router.post("/payments/{payment_id}/reverse")
-@door(allow("payments.reverse"), unchanged=("payments", "payment_id", show))
-def reverse(session: Session, ctx: Ctx, *, payment_id: UUID, body: ReasonIn) -> PaymentDetailOut:
+@door(allow("payments.reverse"), unchanged=("payments", "payment_id", payment))
+def reverse_payment(session: Session, ctx: Ctx, *, payment_id: UUID, body: Because) -> PaymentDetailOut:
     """Take a payment back that did not hold: what it settled is open again. Taking it back twice changes nothing."""
     queries.show_payment(session, ctx, payment_id)
     payments.reverse_one(session, ctx, payment_id, reason=body.reason)
@@ -92,11 +92,9 @@ def reverse(session: Session, ctx: Ctx, *, payment_id: UUID, body: ReasonIn) -> 
 
 @router.get("/customers/{customer_id}/payments")
 @door(allow("billing.read"))
-def page_of_customer(
+def payments_of_customer(
     session: Session, ctx: Ctx, *, customer_id: UUID, cursor: Cursor = None, limit: Limit = 50
 ) -> Paged[PaymentOut]:
     """List what a customer paid, the last recorded first."""
     queries.get_payer(session, ctx, customer_id)
-    return queries.page_payments(  # type: ignore[return-value]
-        session, ctx, after=cursor, limit=limit, customer_id=customer_id
-    )
+    return paged(queries.page_payments(session, ctx, after=cursor, limit=limit, customer_id=customer_id))

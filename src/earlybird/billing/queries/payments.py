@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from earlybird.billing import errors
-from earlybird.billing.queries.scope import cut, visible
+from earlybird.billing.queries.scope import cut, visible, words
 from earlybird.billing.states import PaymentState
 from earlybird.identity.rules import reach
 from earlybird.infra.db import rows
@@ -37,10 +37,11 @@ def page_payments(
     state: PaymentState | None = None,
 ) -> Page[dict[str, Any]]:
     """Return payments, the last recorded first."""
-    facts = {"after": after, "limit": limit + 1, "customer_id": customer_id, "state": state}
+    facts = {"after": after, "limit": limit + 1, "customer_id": customer_id}
     wanted = [visible(ctx, "y.customer_id")]
     wanted += ["y.id < :after"] if after else []
-    wanted += [f"y.{name} = :{name}" for name in ("customer_id", "state") if facts[name]]
+    wanted += ["y.customer_id = :customer_id"] if customer_id else []
+    wanted += words("y", state=state)
     found = rows(
         session, f"{PAYMENTS} WHERE {' AND '.join(wanted)} ORDER BY y.id DESC LIMIT :limit", facts | reach(ctx)
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any
 
+from earlybird.customers.queries import own
 from earlybird.identity.rules import within
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.pages import Page
@@ -15,9 +17,15 @@ def visible(ctx: Ctx, customer: str) -> str:
     Own is what belongs to one's customers and to whom they pay for; its values come from `identity.rules.reach`.
     """
     mine = "ANY(CAST(:my_customers AS uuid[]))"
-    return within(ctx, own=f"{customer} = {mine} OR {customer} IN (SELECT id FROM customers WHERE bill_to_id = {mine})")
+    paid = f"{customer} IN (SELECT id FROM customers WHERE bill_to_id = {mine})"
+    return within(ctx, own=f"{own(ctx, customer)} OR {paid}")
 
 
 def cut(found: list[dict[str, Any]], limit: int) -> Page[dict[str, Any]]:
     """Return the first `limit` rows, and where the next page begins if there are more."""
     return Page(found[:limit], found[limit - 1]["id"] if len(found) > limit else None)
+
+
+def words(table: str, **wanted: StrEnum | None) -> list[str]:
+    """Return the conditions on columns that hold our own words; written out, so that partial indexes are found."""
+    return [f"{table}.{column} = '{word}'" for column, word in wanted.items() if word is not None]

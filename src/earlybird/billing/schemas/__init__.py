@@ -3,53 +3,51 @@
 from earlybird.billing.schemas.adjustments import (
     AdjustmentIn,
     AdjustmentOut,
+    Because,
     ChargeOut,
-    ReasonIn,
     WaiverOut,
 )
 from earlybird.billing.schemas.evidence import ExplanationOut
 from earlybird.billing.schemas.incoming import (
-    Day,
     LegacyKey,
     PaymentIn,
     PaymentsIn,
     ReversalIn,
 )
 from earlybird.billing.schemas.invoices import (
+    BillRunIn,
+    BillRunOut,
     InvoiceDetailOut,
     InvoiceOut,
     MonthText,
-    RunIn,
-    RunOut,
     StatementOut,
 )
 from earlybird.billing.schemas.payments import (
-    BatchOut,
+    PaymentBatchOut,
     PaymentDetailOut,
     PaymentOut,
-    RejectionOut,
+    PaymentRejectionOut,
 )
 
 __all__ = [
     "AdjustmentIn",
     "AdjustmentOut",
-    "BatchOut",
+    "Because",
+    "BillRunIn",
+    "BillRunOut",
     "ChargeOut",
-    "Day",
     "ExplanationOut",
     "InvoiceDetailOut",
     "InvoiceOut",
     "LegacyKey",
     "MonthText",
+    "PaymentBatchOut",
     "PaymentDetailOut",
     "PaymentIn",
     "PaymentOut",
+    "PaymentRejectionOut",
     "PaymentsIn",
-    "ReasonIn",
-    "RejectionOut",
     "ReversalIn",
-    "RunIn",
-    "RunOut",
     "StatementOut",
     "WaiverOut",
 ]

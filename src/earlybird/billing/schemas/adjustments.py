@@ -10,15 +10,14 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from earlybird.billing.schemas.incoming import Day
 from earlybird.billing.states import AdjustmentKind, AdjustmentState
-from earlybird.infra.shapes import Currency, Minor, Word
+from earlybird.infra.shapes import Currency, Day, Minor, Word
 
 Signed = Annotated[Decimal, WithJsonSchema({"type": "string", "pattern": r"^-?\d+(\.\d+)?$", "examples": ["1.500"]})]
 """A quantity that a correction may make negative; text in JSON."""
 
 
-class ReasonIn(BaseModel):
+class Because(BaseModel):
     """Why it is done: kept with who did it."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "sour milk on Tuesday"}]})

@@ -14,7 +14,7 @@ from earlybird.billing.states import AdjustmentKind, InvoiceKind, InvoiceState
 from earlybird.infra.shapes import Currency, Minor
 
 
-class DocumentOut(BaseModel):
+class EvidenceDocumentOut(BaseModel):
     """The document the line stands on."""
 
     id: UUID
@@ -28,7 +28,7 @@ class DocumentOut(BaseModel):
     currency: Currency
 
 
-class DecisionOut(BaseModel):
+class EvidenceDecisionOut(BaseModel):
     """The amount somebody proposed and somebody approved."""
 
     id: UUID
@@ -41,7 +41,7 @@ class DecisionOut(BaseModel):
     decided_at: datetime
 
 
-class WishOut(BaseModel):
+class EvidenceWishOut(BaseModel):
     """The order the line comes from, and the rule that set its quantity."""
 
     order_id: UUID
@@ -58,7 +58,7 @@ class WishOut(BaseModel):
     cutoff_at: datetime | None = Field(description="Until when that day could be changed.")
 
 
-class StandingOut(BaseModel):
+class EvidenceStandingOut(BaseModel):
     """The standing order, in the version that applied."""
 
     subscription_id: UUID
@@ -74,7 +74,7 @@ class StandingOut(BaseModel):
     via: str | None = Field(examples=["console"])
 
 
-class OverrideOut(BaseModel):
+class EvidenceOverrideOut(BaseModel):
     """The quantity somebody asked for on that one day."""
 
     quantity: Signed | None
@@ -84,7 +84,7 @@ class OverrideOut(BaseModel):
     reason: str | None = Field(examples=["guests"])
 
 
-class PauseOut(BaseModel):
+class EvidencePauseOut(BaseModel):
     """Days of the document's period on which nothing was due."""
 
     starts_on: date = Field(examples=["2026-01-10"])
@@ -95,7 +95,7 @@ class PauseOut(BaseModel):
     via: str | None = Field(examples=["portal"])
 
 
-class PriceOut(BaseModel):
+class EvidencePriceOut(BaseModel):
     """Where the price comes from."""
 
     unit_price: Exact = Field(description="Major units per unit, as sold.")
@@ -105,7 +105,7 @@ class PriceOut(BaseModel):
     valid_from: date | None = Field(description="Since when that price applies.", examples=["2025-10-01"])
 
 
-class StopOut(BaseModel):
+class EvidenceStopOut(BaseModel):
     """The stop on a round."""
 
     delivery_id: UUID
@@ -118,7 +118,7 @@ class StopOut(BaseModel):
     delivered_quantity: Signed
 
 
-class EventOut(BaseModel):
+class EvidenceEventOut(BaseModel):
     """What somebody said about the line, and the money of it."""
 
     kind: str = Field(description="confirm, correct or return.", examples=["confirm"])
@@ -143,12 +143,12 @@ class ExplanationOut(BaseModel):
     """Everything a line of a bill stands on. What does not apply is null or empty."""
 
     line: InvoiceLineOut
-    document: DocumentOut
-    adjustment: DecisionOut | None
-    wish: WishOut | None
-    standing_order: StandingOut | None
-    override: OverrideOut | None
-    pauses: list[PauseOut]
-    price: PriceOut | None
-    stop: StopOut | None
-    events: list[EventOut]
+    document: EvidenceDocumentOut
+    adjustment: EvidenceDecisionOut | None
+    wish: EvidenceWishOut | None
+    standing_order: EvidenceStandingOut | None
+    override: EvidenceOverrideOut | None
+    pauses: list[EvidencePauseOut]
+    price: EvidencePriceOut | None
+    stop: EvidenceStopOut | None
+    events: list[EvidenceEventOut]

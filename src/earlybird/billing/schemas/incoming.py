@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
-from earlybird.infra.shapes import LINES, Word, exact
+from earlybird.infra.shapes import LINES, Day, Strict, Word, exact
 
 LARGEST = 10**15
 MOST_ROWS = 1000
@@ -53,54 +51,42 @@ Whole = Annotated[
         }
     ),
 ]
-DAY = re.compile(r"2[01]\d\d-\d\d-\d\d", re.ASCII)
-
-
-def _day(given: Any) -> Any:
-    if isinstance(given, date) or (isinstance(given, str) and DAY.fullmatch(given)):
-        return given
-    raise ValueError("a date is written 2026-01-31 and lies between 2000 and 2199")
-
-
-Day = Annotated[
-    date,
-    BeforeValidator(_day),
-    WithJsonSchema({"type": "string", "format": "date", "pattern": "^2[01][0-9]{2}-[0-9]{2}-[0-9]{2}$"}),
-]
-"""A business date, written as people write it in data: no instants, no numbers."""
-
 Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=LINES)]
 
 
-class LegacyKey(BaseModel):
+class LegacyKey(Strict):
     """How another system names the customer."""
-
-    model_config = ConfigDict(extra="forbid")
 
     source: Word = Field(description="Which system.", examples=["earlybird"])
     kind: Word = Field(description="Which of its names.", examples=["id"])
     key: Word = Field(description="The name itself.", examples=["77"])
 
 
-class PaymentIn(BaseModel):
+def _one_amount(facts: dict[str, Any]) -> None:
+    """Say in the document what the validator demands: one of the two amounts, and that one is not null."""
+    for name in ("amount", "amount_minor"):
+        field = facts["properties"][name]
+        field.pop("default", None)
+        field["anyOf"] = [kind for kind in field["anyOf"] if kind != {"type": "null"}]
+    facts["oneOf"] = [{"required": ["amount"]}, {"required": ["amount_minor"]}]
+    facts["examples"] = [EXAMPLE]
+
+
+EXAMPLE = {
+    "client_id": "upi-8812",
+    "customer": "C-7Q4K2M9P",
+    "amount": "1250.00",
+    "currency": "INR",
+    "method": "upi",
+    "received_on": "2026-02-03",
+    "reference": "UTR 402911",
+}
+
+
+class PaymentIn(Strict):
     """Money received. `amount` is in major units, as text; `amount_minor` in paise or cents; one of the two."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "client_id": "upi-8812",
-                    "customer": "C-7Q4K2M9P",
-                    "amount": "1250.00",
-                    "currency": "INR",
-                    "method": "upi",
-                    "received_on": "2026-02-03",
-                    "reference": "UTR 402911",
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(json_schema_extra=_one_amount)
 
     client_id: Word = Field(
         description="The sender's own name for this payment: sent again it changes nothing.", examples=["upi-8812"]
@@ -121,7 +107,7 @@ class PaymentIn(BaseModel):
     note: Line | None = Field(None, description="What is worth knowing.", examples=["paid at the door"])
 
     @model_validator(mode="after")
-    def _one_amount(self) -> Self:
+    def _has_one_amount(self) -> Self:
         if (self.amount is None) == (self.amount_minor is None):
             raise ValueError("give amount or amount_minor, one of the two")
         return self
@@ -140,20 +126,16 @@ def _told(model: type[BaseModel]) -> dict[str, Any]:
 Row = Annotated[dict[str, Any], WithJsonSchema(_told(PaymentIn))]
 
 
-class PaymentsIn(BaseModel):
+class PaymentsIn(Strict):
     """A batch of payments, each judged on its own by the rules of one payment."""
-
-    model_config = ConfigDict(extra="forbid")
 
     payments: Annotated[list[Row], Field(min_length=1, max_length=MOST_ROWS)] = Field(
         description="At most 1,000 payments; a refused one is kept and stops no other."
     )
 
 
-class ReversalIn(BaseModel):
+class ReversalIn(Strict):
     """A former payment, by its `client_id`, that did not hold: bounced, mistyped, paid back."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reverse: Word
     reason: Word

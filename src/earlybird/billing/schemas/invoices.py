@@ -21,7 +21,7 @@ Exact = Annotated[Decimal, WithJsonSchema({"type": "string", "pattern": r"^\d+(\
 """A rate or price; text in JSON."""
 
 
-class RunIn(BaseModel):
+class BillRunIn(BaseModel):
     """Which month is to be billed."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"month": "2026-01", "dry_run": True}]})
@@ -31,7 +31,7 @@ class RunIn(BaseModel):
     dry_run: bool = Field(default=False, strict=True, description="Do it all, say what came of it, keep nothing.")
 
 
-class RunTotalOut(BaseModel):
+class BillRunTotalOut(BaseModel):
     """What was issued of one kind."""
 
     kind: InvoiceKind
@@ -42,14 +42,14 @@ class RunTotalOut(BaseModel):
     currency: Currency
 
 
-class RunOut(BaseModel):
+class BillRunOut(BaseModel):
     """What a run issued, or in a dry run would have."""
 
     business_id: UUID
     month: str = Field(examples=["2026-01"])
     dry_run: bool
     count: int = Field(description="Documents; 0 where nothing was new.", examples=[812])
-    totals: list[RunTotalOut] = Field(description="One per kind of document.")
+    totals: list[BillRunTotalOut] = Field(description="One per kind of document.")
 
 
 class InvoiceOut(BaseModel):
@@ -101,7 +101,7 @@ class InvoiceLineOut(BaseModel):
     event_line_id: UUID | None = Field(description="The event at the door.")
 
 
-class TaxOut(BaseModel):
+class InvoiceTaxOut(BaseModel):
     """The tax of one component and rate on one document."""
 
     component: str = Field(examples=["CGST"])
@@ -124,7 +124,7 @@ class InvoiceDetailOut(InvoiceOut):
     """A document with its lines, taxes and payments."""
 
     lines: list[InvoiceLineOut] = Field(description="By day.")
-    taxes: list[TaxOut]
+    taxes: list[InvoiceTaxOut]
     allocations: list[AllocationOut] = Field(description="The payments that settle it, oldest first.")
 
 
@@ -140,7 +140,7 @@ class OpenDocumentOut(BaseModel):
     open_minor: Minor = Field(description="Minor units.", examples=[13000])
 
 
-class EntryOut(BaseModel):
+class StatementEntryOut(BaseModel):
     """One movement of what a customer owes, as the books have it."""
 
     journal_id: UUID
@@ -169,6 +169,6 @@ class StatementOut(BaseModel):
     since: date = Field(description="The first day of the movements.", examples=["2025-02-01"])
     through: date = Field(description="The last day of the movements.", examples=["2026-02-03"])
     opening_minor: Minor = Field(description="What was to pay before the first day.", examples=[0])
-    entries: list[EntryOut] = Field(description="The movements, oldest first.")
+    entries: list[StatementEntryOut] = Field(description="The movements, oldest first.")
     closing_minor: Minor = Field(description="What was to pay after the last day.", examples=[13000])
     payments: list[PaymentOut] = Field(description="The payments received on these days, oldest first.")

@@ -35,7 +35,7 @@ class PaymentOut(BaseModel):
     made_at: datetime = Field(description="When it was recorded.")
 
 
-class SettledOut(BaseModel):
+class PaymentSettledOut(BaseModel):
     """How much of a payment settles one document."""
 
     invoice_id: UUID
@@ -47,7 +47,7 @@ class SettledOut(BaseModel):
 class PaymentDetailOut(PaymentOut):
     """A payment and the documents it settles."""
 
-    allocations: list[SettledOut] = Field(description="The documents it settles, oldest first.")
+    allocations: list[PaymentSettledOut] = Field(description="The documents it settles, oldest first.")
 
 
 class Verdict(StrEnum):
@@ -58,7 +58,7 @@ class Verdict(StrEnum):
     rejected = "rejected"
 
 
-class VerdictOut(BaseModel):
+class PaymentVerdictOut(BaseModel):
     """What became of one row of a batch."""
 
     place: int = Field(description="Which row, counted from 0.", examples=[0])
@@ -69,16 +69,16 @@ class VerdictOut(BaseModel):
     rule: str | None = Field(description="The rule it breaks.", examples=["This customer is billed in INR."])
 
 
-class BatchOut(BaseModel):
+class PaymentBatchOut(BaseModel):
     """What became of the rows, one by one and counted."""
 
     recorded_count: int = Field(examples=[2])
     repeated_count: int = Field(examples=[0])
     rejected_count: int = Field(examples=[1])
-    rows: list[VerdictOut] = Field(description="One verdict per row, in the order they came.")
+    rows: list[PaymentVerdictOut] = Field(description="One verdict per row, in the order they came.")
 
 
-class RejectionOut(BaseModel):
+class PaymentRejectionOut(BaseModel):
     """A payment row that was refused, kept as it came."""
 
     id: UUID

@@ -39,6 +39,7 @@ WITH taken AS (
             WHERE b.delivery_line_id = el.delivery_line_id AND b.revision < el.revision) END AS quantity) AS before
     WHERE ol.source <> 'one_time'
        OR NOT EXISTS (SELECT FROM policies WHERE name = :policy AND value = 'false'::jsonb)
+      AND NOT EXISTS (SELECT FROM orders o WHERE o.id = ol.order_id AND o.paid_upstream)
     ORDER BY el.customer_id, el.service_on
     ON CONFLICT (event_line_id) DO NOTHING
     RETURNING id
@@ -50,7 +51,7 @@ FROM made
 
 
 def charge_delivered(session: Session, ctx: Ctx, *, limit: int | None = None) -> int:
-    """Charge delivered lines that have no charge, at most `limit` of them; return how many were looked at.
+    """Charge at most `limit` delivered lines that have no charge, none paid upstream; return how many were looked at.
 
     Zero means that nothing waits that nobody else is charging. Runs in any number of processes: each takes lines
     of its own, and what a line costs depends on its facts alone, not on who is first.

@@ -1,4 +1,4 @@
-"""`/api/orders`: an order is shown, changed and ended together with its stops, so its doors stand where they do."""
+"""`/api/orders`: an order is shown, changed and ended with its stops, so its doors stand where stops are known."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class _Told(BaseModel):
 
     client_id: Annotated[
         Text,
-        Field(description="A name the device makes up; what comes again under it is told once.", examples=["9f1c-17"]),
+        Field(description="The device makes it up; what comes again under it counts once.", examples=["9f1c-17"]),
     ]
     order_id: Annotated[
         UUID | None,
@@ -45,7 +45,7 @@ class _Told(BaseModel):
         Field(
             min_length=1,
             max_length=1000,
-            description="Each line in one way, and how much of it is at the door. A line not named is not told.",
+            description="Each line in one way, and how much of it is at the door; the others are not told.",
         ),
     ] = None
     device_at: Annotated[

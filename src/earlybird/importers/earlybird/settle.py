@@ -148,7 +148,8 @@ WHERE b.minor <> coalesce(r.minor, 0)
 """
 
 
-def _issue(session: Session, facts: dict[str, object]) -> int:
+def issue(session: Session, facts: dict[str, object]) -> int:
+    """Issue the documents of the temporary table `made_document`, numbered and booked; return how many."""
     if not run(session, SERIES, facts):
         return 0
     run(session, ADJUSTMENTS, facts)
@@ -177,7 +178,7 @@ def open_balances(session: Session, ctx: Ctx, home: Home) -> int:
         ctx, home, series="OPENING", kind="opening_balance", against="opening_equity", reason="Balance carried over"
     )
     run(session, OPENINGS, facts)
-    return _issue(session, facts)
+    return issue(session, facts)
 
 
 def settle(session: Session, ctx: Ctx, home: Home) -> dict[str, int]:
@@ -194,7 +195,7 @@ def settle(session: Session, ctx: Ctx, home: Home) -> dict[str, int]:
     run(session, MONTHS, facts)
     analyze(session, "new_charge")
     run(session, DOCUMENTS, facts)
-    made = {"invoices": _issue(session, facts)}
+    made = {"invoices": issue(session, facts)}
     made["invoice_lines"] = run(session, CHARGE_LINES, facts)
     run(session, DELIVERED, facts)
     made["recoveries"] = run(session, RECOVERIES, facts)

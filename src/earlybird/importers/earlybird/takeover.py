@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
+from earlybird.customers import service as customers
 from earlybird.importers.earlybird import evidence, facts_at_the_door, later, legacy_bill, masters, settle, standing
 from earlybird.infra import db
 from earlybird.kernel.ctx import Ctx
@@ -94,8 +95,10 @@ def convert(
 
     def run(title: str, stage: Callable[[Session, Ctx, masters.Home], dict[str, int]]) -> dict[str, int]:
         with db.transaction(engine) as session:
+            db.as_history(session)
             db.settled_later(session)
             db.whole_sets(session)
+            customers.logins_later(session, "login_to_customer opens them")
             part = stage(session, ctx, home)
             if any(part.values()):
                 audit.record(session, ctx, "import.stage", "import", after={"stage": title} | part)

@@ -1,4 +1,4 @@
-"""What is due: the quantity rule as one statement over all standing orders; and single orders under lock."""
+"""What is due: the quantity rule as one statement over all standing orders; and single orders as people see them."""
 
 from __future__ import annotations
 
@@ -6,13 +6,36 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from earlybird.customers.models import Customer
 from earlybird.infra.db import rows
-from earlybird.subscriptions.errors import NoSuchSubscription
-from earlybird.subscriptions.models import Subscription, SubscriptionVersion
+from earlybird.subscriptions.queries.calendar import calendar
+from earlybird.subscriptions.queries.standing import (
+    customer_served,
+    get_for_update,
+    is_sold,
+    lives_at,
+    page,
+    shifts_on,
+    show,
+    version_on,
+    visible,
+)
+
+__all__ = [
+    "DUE",
+    "calendar",
+    "customer_served",
+    "due",
+    "get_for_update",
+    "is_sold",
+    "lives_at",
+    "page",
+    "shifts_on",
+    "show",
+    "version_on",
+    "visible",
+]
 
 DUE = """
 SELECT o.subscription_id, o.customer_id, o.address_id, o.site_id, o.area_id, o.currency, o.customer_driver_id,
@@ -73,33 +96,3 @@ One row per standing order, service date and shift with a quantity above zero; t
 def due(session: Session, first: date, last: date, *, site_id: UUID | None = None) -> list[dict[str, Any]]:
     """List what is due between two dates; see `DUE`."""
     return rows(session, DUE, {"first": first, "last": last, "site_id": site_id})
-
-
-def get_for_update(session: Session, subscription_id: UUID) -> tuple[Subscription, UUID]:
-    """Return the standing order, locked, and the site that serves its customer."""
-    found = session.execute(
-        select(Subscription, Customer.site_id)
-        .join(Customer, Customer.id == Subscription.customer_id)
-        .where(Subscription.id == subscription_id)
-        .with_for_update(of=Subscription)
-        .execution_options(populate_existing=True)
-    ).one_or_none()
-    if found is None:
-        raise NoSuchSubscription(field="subscription_id", subscription_id=subscription_id)
-    return found[0], found[1]
-
-
-def version_on(session: Session, subscription_id: UUID, day: date) -> SubscriptionVersion:
-    """Return the version in force on the day, or the first one where the day lies before it."""
-    in_force = select(SubscriptionVersion).where(SubscriptionVersion.subscription_id == subscription_id)
-    found = (
-        session.scalars(
-            in_force.where(SubscriptionVersion.valid_from <= day)
-            .order_by(SubscriptionVersion.valid_from.desc())
-            .limit(1)
-        ).first()
-        or session.scalars(in_force.order_by(SubscriptionVersion.valid_from).limit(1)).first()
-    )
-    if found is None:
-        raise NoSuchSubscription(field="subscription_id", subscription_id=subscription_id)
-    return found

@@ -1,0 +1,307 @@
+"""Record what happened, move states, report findings: with `sealing`, the only code that writes these tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+from uuid import UUID
+
+import orjson
+from sqlalchemy import insert, select, text
+from sqlalchemy.orm import Session
+
+from earlybird.audit.errors import NoSuchFinding
+from earlybird.audit.models import AuditEntry, Finding
+from earlybird.audit.states import MACHINE, FindingState, Severity
+from earlybird.infra.db import rows
+from earlybird.kernel.ctx import Ctx
+from earlybird.kernel.states import Machine
+
+PEOPLE = frozenset({"user", "link", "key"})
+"""The kinds of actors whose changes are told one by one, however many come at once."""
+
+EACH = """INSERT INTO audit_entries (at, actor_kind, actor_id, actor_name, role, via, address, device, trace_id, action,
+    entity, entity_id, reason, before, after)
+SELECT :now, :actor_kind, CAST(:actor_id AS uuid), :actor_name, :role, :via, CAST(:address AS text),
+    CAST(:device AS text), :trace_id, :action, :entity, m.id, CAST(:reason AS text),"""
+
+DIGEST = "encode(sha256(string_agg(uuid_send(id), ''::bytea ORDER BY id)), 'hex')"
+"""The SHA-256 of the sorted ids of a bulk change."""
+
+
+class Stateful(Protocol):
+    """A row with a lifecycle."""
+
+    id: Any
+    state: Any
+    state_at: Any
+
+
+def record(
+    session: Session,
+    ctx: Ctx,
+    action: str,
+    entity: str,
+    entity_id: UUID | None = None,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    reason: str | None = None,
+    row_count: int = 1,
+    digest: str | None = None,
+    audit_id: UUID | None = None,
+) -> None:
+    """Write one audit entry in the caller's transaction; bulk work gives a count and a digest."""
+    given = {} if audit_id is None else {"id": audit_id}
+    session.execute(
+        insert(AuditEntry).values(
+            **given,
+            **_circumstances(ctx),
+            at=ctx.now,
+            action=action,
+            entity=entity,
+            entity_id=entity_id,
+            before=before,
+            after=after,
+            reason=reason,
+            row_count=row_count,
+            digest=digest,
+        )
+    )
+
+
+def move(
+    session: Session, ctx: Ctx, row: Stateful, machine: Machine[Any], verb: str, *, reason: str | None = None
+) -> None:
+    """Move one locked row along its machine and record it; refuse a move that is not open."""
+    before = str(row.state)
+    row.state = machine.target(type(machine.start)(before), verb)
+    row.state_at = ctx.now
+    record(
+        session,
+        ctx,
+        f"{machine.name}.{verb}",
+        machine.name,
+        row.id,
+        before={"state": before},
+        after={"state": str(row.state)},
+        reason=reason,
+    )
+
+
+def move_many(
+    session: Session,
+    ctx: Ctx,
+    table: str,
+    machine: Machine[Any],
+    verb: str,
+    ids: Sequence[UUID] | Sequence[str],
+    *,
+    reason: str | None = None,
+) -> list[UUID]:
+    """Move every row of `ids` whose state allows it, in one statement; return those that moved.
+
+    The set-based twin of `move`: same table of moves. What a person moves is told row by row, bulk work in one
+    audit entry with count and digest.
+    """
+    if not ids:
+        return []
+    sources, target = machine.moves[verb]
+    facts = {
+        "target": str(target),
+        "now": ctx.now,
+        "ids": "{" + ",".join(map(str, ids)) + "}",
+        "sources": [str(s) for s in sources],
+        "one_by_one": _is_one_by_one(ctx, ids),
+        "action": f"{machine.name}.{verb}",
+        "entity": machine.name,
+        "reason": reason,
+    }
+    moved, digest = session.execute(
+        text(
+            f"WITH was AS MATERIALIZED (SELECT id, state FROM {table} WHERE id = ANY(CAST(:ids AS uuid[])) "
+            "AND state = ANY(:sources) ORDER BY id FOR NO KEY UPDATE), "
+            f"moved AS (UPDATE {table} t SET state = :target, state_at = :now FROM was WHERE t.id = was.id "
+            "RETURNING t.id, was.state AS state), "
+            f"told AS ({EACH} jsonb_build_object('state', m.state), "
+            "jsonb_build_object('state', CAST(:target AS text)) FROM moved m WHERE CAST(:one_by_one AS boolean)) "
+            f"SELECT coalesce(array_agg(id), '{{}}'), {DIGEST} FROM moved"
+        ),
+        facts | _circumstances(ctx),
+    ).one()
+    if moved and not facts["one_by_one"]:
+        record(
+            session,
+            ctx,
+            f"{machine.name}.{verb}",
+            machine.name,
+            after={"state": str(target)},
+            reason=reason,
+            row_count=len(moved),
+            digest=digest,
+        )
+    return list(moved)
+
+
+def record_many(
+    session: Session,
+    ctx: Ctx,
+    action: str,
+    entity: str,
+    ids: Sequence[UUID],
+    *,
+    reason: str | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Write what happened to many rows: one entry each for a person, else one with count and SHA-256 of sorted ids."""
+    if not ids:
+        return
+    given = {"ids": "{" + ",".join(map(str, ids)) + "}"}
+    if _is_one_by_one(ctx, ids):
+        facts = given | {"now": ctx.now, "action": action, "entity": entity, "reason": reason}
+        facts["after"] = None if after is None else orjson.dumps(after, default=str).decode()
+        each = f"{EACH} NULL, CAST(:after AS jsonb) FROM unnest(CAST(:ids AS uuid[])) AS m(id)"
+        session.execute(text(each), facts | _circumstances(ctx))
+        return
+    digest = session.execute(
+        text(f"SELECT {DIGEST} FROM unnest(CAST(:ids AS uuid[])) AS i(id)"),
+        given,
+    ).scalar()
+    record(session, ctx, action, entity, after=after, reason=reason, row_count=len(ids), digest=digest)
+
+
+def _is_one_by_one(ctx: Ctx, ids: Sequence[Any]) -> bool:
+    """Return whether each row gets an entry: what people do is told so, bulk work by count and digest."""
+    return len(ids) == 1 or ctx.actor.kind in PEOPLE
+
+
+def _circumstances(ctx: Ctx) -> dict[str, Any]:
+    return {
+        "actor_kind": ctx.actor.kind,
+        "actor_id": ctx.actor.id,
+        "actor_name": ctx.actor.name,
+        "role": ctx.actor.role,
+        "via": ctx.via,
+        "address": ctx.address,
+        "device": ctx.device,
+        "trace_id": ctx.trace_id,
+    }
+
+
+def change(
+    session: Session,
+    ctx: Ctx,
+    row: Any,
+    facts: Mapping[str, Any],
+    *,
+    action: str,
+    entity: str,
+    reason: str | None = None,
+) -> bool:
+    """Set the columns of one locked row that differ and record each before and after; return whether any did."""
+    assert "state" not in facts  # noqa: S101  # a state moves
+    old = {name: getattr(row, name) for name, new in facts.items() if getattr(row, name) != new}
+    if not old:
+        return False
+    for name in old:
+        setattr(row, name, facts[name])
+    session.flush()  # so that what reads next sees the change
+    record(
+        session,
+        ctx,
+        action,
+        entity,
+        row.id,
+        before=plain(old),
+        after=plain({name: facts[name] for name in old}),
+        reason=reason,
+    )
+    return True
+
+
+def plain(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts as JSON can hold them."""
+    kept = (int, str, list, dict, type(None))
+    return {name: value if isinstance(value, kept) else str(value) for name, value in facts.items()}
+
+
+def report(
+    session: Session,
+    ctx: Ctx,
+    check_name: str,
+    subject: str,
+    title: str,
+    *,
+    severity: Severity = Severity.error,
+    money_minor: int | None = None,
+    currency: str | None = None,
+    customer_id: UUID | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Keep a finding: first seen now, or seen again; a resolved one opens again."""
+    report_many(
+        session,
+        ctx,
+        check_name,
+        [
+            {
+                "subject": subject,
+                "title": title,
+                "severity": str(severity),
+                "money_minor": money_minor,
+                "currency": currency,
+                "customer_id": str(customer_id) if customer_id else None,
+                "facts": dict(facts or {}),
+            }
+        ],
+    )
+
+
+def report_many(session: Session, ctx: Ctx, check_name: str, found: Sequence[Mapping[str, Any]]) -> None:
+    """Keep many findings of one check in one statement."""
+    if not found:
+        return
+    from psycopg.types.json import Jsonb
+
+    session.execute(
+        text(
+            """
+            INSERT INTO findings (check_name, subject, severity, title, money_minor, currency, customer_id,
+                                  facts, first_seen_at, last_seen_at, state, state_at)
+            SELECT :check_name, f.subject, f.severity, f.title, f.money_minor, f.currency, f.customer_id,
+                   coalesce(f.facts, '{}'), :now, :now, 'open', :now
+            FROM jsonb_to_recordset(CAST(:found AS jsonb)) AS f(subject text, severity text, title text,
+                 money_minor bigint, currency text, customer_id uuid, facts jsonb)
+            ON CONFLICT (check_name, subject) DO UPDATE SET
+                severity = excluded.severity, title = excluded.title, money_minor = excluded.money_minor,
+                currency = excluded.currency, customer_id = excluded.customer_id, facts = excluded.facts,
+                last_seen_at = excluded.last_seen_at,
+                state = CASE findings.state WHEN 'resolved' THEN 'open' ELSE findings.state END,
+                state_at = CASE findings.state WHEN 'resolved' THEN excluded.last_seen_at
+                                ELSE findings.state_at END
+            """
+        ),
+        {"check_name": check_name, "now": ctx.now, "found": Jsonb([dict(f) for f in found])},
+    )
+
+
+def accept(session: Session, ctx: Ctx, check_name: str, subject: str, *, reason: str) -> None:
+    """Take a finding as it is, for a reason; it is not asked about again."""
+    row = session.scalar(
+        select(Finding).where(Finding.check_name == check_name, Finding.subject == subject).with_for_update()
+    )
+    if row is None or row.state != FindingState.open:
+        raise NoSuchFinding(field="subject", subject=subject)
+    row.accepted_reason, row.accepted_by_id = reason, ctx.actor.id
+    move(session, ctx, row, MACHINE, "accept", reason=reason)
+
+
+def resolve_unseen(session: Session, ctx: Ctx, check_name: str, seen: Sequence[str]) -> int:
+    """Close the open findings of a check that this run did not see again; return how many."""
+    closed = rows(
+        session,
+        "UPDATE findings SET state = 'resolved', state_at = :now WHERE check_name = :check_name "
+        "AND state <> 'resolved' AND NOT (subject = ANY(:seen)) RETURNING id",
+        {"now": ctx.now, "check_name": check_name, "seen": list(seen)},
+    )
+    return len(closed)

@@ -1,0 +1,49 @@
+"""The policies there are, and what ids of a business look like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from earlybird.territory.errors import BadTaxId, PolicyValueUnfit
+
+GSTIN = re.compile(r"[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z]Z[0-9A-Z]")
+"""Rule 10 of the CGST Rules 2017: state code, PAN, number of the registration, Z, check character."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A policy: what it rules, what holds where nobody set it, and for a number its bounds."""
+
+    about: str
+    default: bool | int
+    bounds: tuple[int, int] | None = None
+
+
+POLICIES: Mapping[str, Known] = {
+    "check_quantities": Known("A line may not be confirmed with more than was ordered.", default=True),
+    "check_dates": Known("A delivery is confirmed within the days around its service date.", default=True),
+    "confirm_window_days": Known("How many days before and after the service date that is.", 1, (0, 30)),
+    "charge_one_time_orders": Known("Delivered one-time orders are charged.", default=True),
+}
+"""Every policy that some code obeys."""
+
+
+def policy_value(name: str, value: bool | int) -> bool | int:  # noqa: FBT001  # the value of a switch
+    """Return the value where the policy takes it: a switch true or false, a number one within its bounds."""
+    known = POLICIES[name]
+    is_switch = isinstance(value, bool)
+    if known.bounds is None and is_switch:
+        return value
+    if known.bounds is not None and not is_switch and known.bounds[0] <= value <= known.bounds[1]:
+        return value
+    kind = "true or false" if known.bounds is None else f"a whole number from {known.bounds[0]} to {known.bounds[1]}"
+    raise PolicyValueUnfit(field="value", takes=kind)
+
+
+def check_tax_ids(tax_ids: Mapping[str, str]) -> None:
+    """Refuse a GSTIN that cannot be one; other tax ids are taken as they are."""
+    gstin = tax_ids.get("GSTIN")
+    if gstin is not None and not GSTIN.fullmatch(gstin):
+        raise BadTaxId(field="tax_ids.GSTIN", value=gstin)
