@@ -77,7 +77,7 @@ def test_every_way_in_by_keyboard_without_scripts(house: House, address: str, tm
             def seen(name: str, words: str, page: Any = page, width: int = width) -> None:
                 page.screenshot(path=shots / f"{width}-{name}.png", full_page=True)
                 assert words in page.locator("main").inner_text()
-                for part in page.locator("main input, main button, main .panel, main h1, main a").all():
+                for part in page.locator("main input, main button, main .panel, main h1, main p, main a").all():
                     box = part.bounding_box()
                     assert box is None or (box["x"] >= 0 and box["x"] + box["width"] <= width), part.inner_text()
 
