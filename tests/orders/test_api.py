@@ -118,7 +118,7 @@ REFUSED = [
     (422, "invalid", "/body/lines/0/quantity", lambda t: one(product_id=str(t.milk), quantity=1.5)),
     (422, "invalid", "/body/lines/0/quantity", lambda t: one(product_id=str(t.milk), quantity="100000")),
     (422, "invalid", "/body/lines", lambda _: {"lines": []}),
-    (422, "invalid", "/body", lambda t: {"lines": [{"product_id": str(t.milk), "quantity": "1"}] * 2}),
+    (422, "ProductTwice", "/lines/1/product_id", lambda t: {"lines": [{"product_id": str(t.milk), "quantity": "1"}] * 2}),
     (422, "invalid", "/body/state", lambda _: {"state": "delivered"}),
     (422, "invalid", "/body/note", lambda _: {"note": "a\0b"}),
     (422, "DayNotNamed", "/service_on", lambda _: {"service_on": None, "shift": None}),

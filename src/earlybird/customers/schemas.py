@@ -13,7 +13,7 @@ from earlybird.customers.rules import Door, Newcomer
 from earlybird.customers.states import CustomerKind, CustomerState
 from earlybird.identity.schemas import Email, Phone
 from earlybird.identity.states import UserState
-from earlybird.infra.shapes import Day, Note, Strict, Word, unsent
+from earlybird.infra.shapes import BLANK, Day, Note, Strict, Word, unsent
 
 ID = "019bc1f4-5e00-7a61-8c3e-2f6b1d0a4e77"
 AT = "2026-01-15T12:00:00Z"
@@ -38,7 +38,7 @@ class AddressIn(Strict):
     )
     latitude: float | None = Field(None, ge=-90, le=90, examples=[12.9716])
     longitude: float | None = Field(None, ge=-180, le=180, examples=[77.5946])
-    map_url: Annotated[str, StringConstraints(max_length=500, pattern=r"^https://[^\s\x00-\x1f\x7f]+$")] | None = Field(
+    map_url: Annotated[str, StringConstraints(max_length=500, pattern=rf"^https://[^{BLANK}]+$")] | None = Field(
         None, examples=["https://maps.example.com/?q=12.97,77.59"]
     )
 

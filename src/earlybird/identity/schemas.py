@@ -19,17 +19,19 @@ from pydantic import (
 
 from earlybird.identity.rules import ROLE_ALIASES
 from earlybird.identity.states import Method, Purpose, Role, SessionKind, UserState
-from earlybird.infra.shapes import Strict, unsent
+from earlybird.infra.shapes import AROUND, BLANK, ONE_LINE, TRIMMED, Strict, unsent
 
-SIGNS = r"[^@\s\x00-\x1f\x7f]+"
+SIGNS = rf"[^@{BLANK}]+"
 Email = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, max_length=254, pattern=rf"^{SIGNS}@{SIGNS}\.{SIGNS}$"),
+    StringConstraints(max_length=254, pattern=rf"^{AROUND}{SIGNS}@{SIGNS}\.{SIGNS}{AROUND}$"),
+    TRIMMED,
     Field(examples=["asha@example.com"]),
 ]
 Phone = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 ()-]{5,24}$"),
+    StringConstraints(pattern=rf"^{AROUND}\+?[0-9][0-9 ()-]{{5,24}}{AROUND}$"),
+    TRIMMED,
     Field(examples=["+91 98765 43210"]),
 ]
 Password = Annotated[
@@ -224,9 +226,8 @@ AT = "2026-01-15T12:00:00Z"
 LATEST = datetime(2199, 12, 31, tzinfo=UTC)
 Name = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$"
-    ),
+    StringConstraints(min_length=1, max_length=200, pattern=ONE_LINE),
+    TRIMMED,
 ]
 Language = Annotated[
     str,

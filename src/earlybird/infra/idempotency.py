@@ -23,7 +23,6 @@ from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.errors import Conflict, Invalid
 
 KEPT_HOURS = 48
-WAIT_SECONDS = 10
 LONGEST = 255
 
 
@@ -74,11 +73,14 @@ def fingerprint(method: str, path: str, query: str, body: bytes) -> str:
     return digest.hexdigest()
 
 
-def claim(session: Session, ctx: Ctx, caller: str, key: str, print_: str) -> Answer | None:
-    """Claim a key; return None where the caller is the first, else the answer kept for it."""
+def claim(session: Session, ctx: Ctx, caller: str, key: str, print_: str, *, wait_ms: int) -> Answer | None:
+    """Claim a key; return None where the caller is the first, else the answer kept for it.
+
+    While another request under the key runs, it is waited for, at most `wait_ms` milliseconds.
+    """
     if not (1 <= len(key) <= LONGEST and all("!" <= letter <= "~" for letter in key)):
         raise KeyMalformed(field="Idempotency-Key")
-    run(session, f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'")
+    run(session, f"SET LOCAL lock_timeout = {wait_ms}")
     facts = {"caller": caller, "key": key, "print": print_, "now": ctx.now}
     try:
         claimed = run(

@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     requests_per_minute: int = 6000
     """How many requests one caller may send to one web process in a minute."""
 
+    write_wait_ms: int = 10_000
+    """How long a write waits for one with the same Idempotency-Key that still runs, in milliseconds."""
+
     public_url: str | None = None
     """How people reach the server, as https://milk.example.com: the start of the links in messages."""
 
@@ -55,6 +58,7 @@ class Settings(BaseSettings):
 
     password_rounds: int = 3
     """How many rounds one password hash takes."""
+
     webhooks_private: bool = False
     """Whether webhook endpoints may be http and in the own network; only for tests and closed networks."""
 

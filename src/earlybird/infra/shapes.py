@@ -25,9 +25,20 @@ from earlybird.kernel import pages
 
 T = TypeVar("T")
 
+EXACT_BELOW = 2**53
+"""From here on a float does not tell one whole number from the next."""
+
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-ONE_LINE = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
-LINES = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
+WIDE = r"\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+BLANK = rf"\x00-\x20\x7f{WIDE}"
+"""What shows nothing, spelled out for a pattern's brackets: every language means something else by a space."""
+
+AROUND = rf"[\x09-\x0d\x20{WIDE}]*"
+"""The space around a text that is taken off it, for the ends of a pattern."""
+
+ONE_LINE = rf"^{AROUND}[^{BLANK}]([^\x00-\x1f\x7f]*[^{BLANK}])?{AROUND}$"
+LINES = rf"^{AROUND}[^\x00-\x08\x0b-\x1f\x7f]*{AROUND}$"
+SEARCHED = r"^[^\x00-\x08\x0b-\x1f\x7f]*$"
 
 
 def _no_control(text: str) -> str:
@@ -36,22 +47,36 @@ def _no_control(text: str) -> str:
     return text
 
 
-Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=ONE_LINE)]
+TRIMMED = AfterValidator(str.strip)
+"""The space around a text is taken off, once all of it was held to its rules."""
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=ONE_LINE), TRIMMED]
 """One line of text, 1 to 200 characters."""
 
-Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=LINES)]
+Note = Annotated[str, StringConstraints(max_length=2000, pattern=LINES), TRIMMED]
 """Some lines of text, up to 2,000 characters."""
 
-Search = Annotated[str | None, Query(max_length=100, pattern=LINES), AfterValidator(lambda t: t and _no_control(t))]
+Search = Annotated[str | None, Query(max_length=100, pattern=SEARCHED), AfterValidator(lambda t: t and _no_control(t))]
 """What a list is searched for."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["INR"])]
-Minor = Annotated[int, Field(strict=True, ge=-(10**15), le=10**15, examples=[6000])]
+
+
+def _whole(given: Any) -> Any:
+    """Return 2 for 2.0: JSON knows one kind of number, and that is a whole one."""
+    return int(given) if isinstance(given, float) and given.is_integer() and abs(given) < EXACT_BELOW else given
+
+
+WHOLE = BeforeValidator(_whole)
+"""Beside a strict int: 2.0 is taken as well as 2, but no text, no true or false, and nothing with a fraction."""
+
+Minor = Annotated[int, Field(strict=True, ge=-(10**15), le=10**15, examples=[6000]), WHOLE]
 """Money in whole minor units: paise, cents."""
 
 
 def exact(given: Any) -> Any:
-    """Return the decimal a text or whole number says; a float is refused, since it has lost digits already."""
+    """Return the decimal a text or whole number says; one with a fraction is refused, since it lost digits already."""
+    given = _whole(given)
     if isinstance(given, bool | float):
         raise ValueError('write the number as text, as "1.5": a float loses digits')  # noqa: TRY004
     if isinstance(given, str):
@@ -65,7 +90,7 @@ def exact(given: Any) -> Any:
 
 
 def _decimal(places: int, example: str, *, digits: int = 9) -> Any:
-    pattern = rf"^\d{{1,{digits}}}(\.\d{{1,{places}}})?$"
+    pattern = rf"^[0-9]{{1,{digits}}}(\.[0-9]{{1,{places}}})?$"
     schema = {
         "anyOf": [{"type": "string", "pattern": pattern}, {"type": "integer", "minimum": 0, "maximum": 10**digits - 1}],
         "examples": [example],
@@ -92,7 +117,7 @@ Share = Annotated[
     Decimal,
     BeforeValidator(exact),
     Field(ge=0, lt=1, decimal_places=4),
-    WithJsonSchema({"type": "string", "pattern": r"^0(\.\d{1,4})?$", "examples": ["0.025"]}),
+    WithJsonSchema({"type": "string", "pattern": r"^0(\.[0-9]{1,4})?$", "examples": ["0.025"]}),
 ]
 """A part of the whole, zero or more and below one, at most four decimals: 0.025 is 2.5 %; text in JSON."""
 
@@ -142,9 +167,12 @@ def cursor_of(key: UUID) -> str:
 def _place(given: Any) -> Any:
     if isinstance(given, str):
         try:
-            return UUID(bytes=base64.b64decode(given + "==", altchars=b"-_", validate=True))
-        except ValueError as failure:
-            raise ValueError("a cursor is what an answer gave as next, unchanged") from failure
+            found = UUID(bytes=base64.b64decode(given + "==", altchars=b"-_", validate=True))
+        except ValueError:
+            found = None
+        if found is None or cursor_of(found) != given:
+            raise ValueError("a cursor is what an answer gave as next, unchanged")
+        return found
     return given
 
 

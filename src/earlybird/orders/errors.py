@@ -31,6 +31,10 @@ class NothingOrdered(Invalid):
     """An order has at least one line, each with a quantity above zero."""
 
 
+class ProductTwice(Invalid):
+    """A product stands on one line of an order; add the quantities up."""
+
+
 class NoPriceInForce(Invalid):
     """The product has no price on that date and none was given."""
 

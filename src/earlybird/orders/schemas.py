@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from earlybird.infra.shapes import Currency, Minor, Note, Quantity, UnitPrice, Word
 from earlybird.orders.states import OrderSource, OrderState
@@ -25,7 +24,7 @@ Ordered = Annotated[
             "anyOf": [
                 {
                     "type": "string",
-                    "pattern": r"^(0\.(00[1-9]|0[1-9]\d?|[1-9]\d{0,2})|[1-9]\d{0,4}(\.\d{1,3})?)$",
+                    "pattern": r"^(0\.(00[1-9]|0[1-9][0-9]?|[1-9][0-9]{0,2})|[1-9][0-9]{0,4}(\.[0-9]{1,3})?)$",
                 },
                 {"type": "integer", "minimum": 1, "maximum": MOST},
             ],
@@ -59,13 +58,6 @@ class _Content(BaseModel):
         UUID | None, Field(description="One of the customer's addresses; left out, their default one.")
     ] = None
     note: Annotated[Note | None, Field(examples=["Please ring twice."])] = None
-
-    @model_validator(mode="after")
-    def _one_line_each(self) -> _Content:
-        twice = [key for key, count in Counter(line.product_id for line in self.lines).items() if count > 1]
-        if twice:
-            raise ValueError(f"product {twice[0]} stands on more than one line")
-        return self
 
 
 class OrderIn(_Content):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from earlybird.infra.shapes import Currency, Day, Note, Portion, Quantity, Strict, UnitPrice, Word, unsent
+from earlybird.infra.shapes import WHOLE, Currency, Day, Note, Portion, Quantity, Strict, UnitPrice, Word, unsent
 from earlybird.subscriptions.states import OverrideKind, Pattern, Rule, StandingShift, SubscriptionState
 from earlybird.territory.states import Shift
 
@@ -16,13 +16,15 @@ ID = "019bc1f4-5e00-7a61-8c3e-2f6b1d0a4e77"
 AT = "2026-01-15T12:00:00Z"
 ON = "2026-01-19"
 
-Weekday = Annotated[int, Field(strict=True, ge=0, le=6)]
+Weekday = Annotated[int, Field(strict=True, ge=0, le=6), WHOLE]
 Weekdays = Annotated[
     list[Weekday],
     Field(min_length=1, max_length=7, description="For a weekly order: 0 is Monday.", examples=[[0, 2, 4]]),
 ]
 EveryN = Annotated[
-    int, Field(strict=True, ge=1, le=366, description="For every n-th day, counted from the start.", examples=[2])
+    int,
+    Field(strict=True, ge=1, le=366, description="For every n-th day, counted from the start.", examples=[2]),
+    WHOLE,
 ]
 Wanted = Annotated[Portion, Field(description="In the product's unit; per shift where it is for both.")]
 DriverId = Annotated[

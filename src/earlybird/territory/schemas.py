@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
 
-from earlybird.infra.shapes import Currency, Day, Hour, Note, Strict, Word, unsent
+from earlybird.infra.shapes import WHOLE, Currency, Day, Hour, Note, Strict, Word, unsent
 from earlybird.territory.states import Shift, SiteKind
 
 ID = "019bc1f4-5e00-7a61-8c3e-2f6b1d0a4e77"
@@ -32,9 +32,11 @@ PostalCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 -
 TaxIdName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9 ]{0,19}$")]
 TaxId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 /.-]{0,39}$")]
 Terms = Annotated[
-    int, Field(strict=True, ge=0, le=365, examples=[7], description="Days from a bill's date to the day it is due.")
+    int,
+    Field(strict=True, ge=0, le=365, examples=[7], description="Days from a bill's date to the day it is due."),
+    WHOLE,
 ]
-Weekday = Annotated[int, Field(strict=True, ge=0, le=6, description="0 is Monday.", examples=[0])]
+Weekday = Annotated[int, Field(strict=True, ge=0, le=6, description="0 is Monday.", examples=[0]), WHOLE]
 
 
 class BusinessIn(Strict):
@@ -64,6 +66,7 @@ class BusinessChange(Strict):
     tax_ids: dict[TaxIdName, TaxId] = Field(
         default_factory=unsent,
         max_length=10,
+        json_schema_extra={"additionalProperties": False},
         description="All of its tax ids, as bills print them; a GSTIN is held to its form.",
         examples=[{"GSTIN": "29ABCDE1234F1Z5"}],
     )
@@ -128,7 +131,7 @@ class ShiftIn(Strict):
     starts: Hour = Field(examples=["05:00"])
     ends: Hour = Field(examples=["08:00"])
     cutoff: Hour = Field(description="The time of day of the cut-off.", examples=["20:00"])
-    cutoff_days_before: Annotated[int, Field(strict=True, ge=0, le=14)] = Field(
+    cutoff_days_before: Annotated[int, Field(strict=True, ge=0, le=14), WHOLE] = Field(
         1, description="How many days before the service date the cut-off is.", examples=[1]
     )
 
@@ -215,7 +218,7 @@ class AssignmentOut(BaseModel):
 class PolicyIn(Strict):
     """The value of a policy: a switch takes true or false, a number a whole number."""
 
-    value: StrictBool | StrictInt = Field(examples=[True])
+    value: StrictBool | Annotated[StrictInt, WHOLE] = Field(examples=[True])
 
 
 class PolicyOut(BaseModel):

@@ -15,5 +15,9 @@ class BadUrl(Invalid):
     """An endpoint's URL is https://host/path on the public internet, without user, password or fragment."""
 
 
+class OneOrSince(Invalid):
+    """What is sent again is one event, or all since an instant; not both."""
+
+
 class EndpointDisabled(Conflict):
     """The endpoint is disabled; enable it first."""

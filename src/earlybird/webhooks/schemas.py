@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from earlybird.infra.shapes import ONE_LINE, Note
+from earlybird.infra.shapes import ONE_LINE, TRIMMED, Note
 from earlybird.webhooks.states import EndpointState, EventKind, HookState
 
 Url = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=ONE_LINE),
+    StringConstraints(min_length=1, max_length=2000, pattern=ONE_LINE),
+    TRIMMED,
     Field(examples=["https://shop.example.com/hooks/earlybird"], description="https on the public internet."),
 ]
 Kinds = Annotated[list[EventKind], Field(min_length=1, max_length=len(EventKind), examples=[["order.placed"]])]
@@ -90,12 +91,6 @@ class ReplayIn(BaseModel):
 
     since: AwareDatetime | None = None
     event_id: UUID | None = None
-
-    @model_validator(mode="after")
-    def _one_of_them(self) -> ReplayIn:
-        if self.since is not None and self.event_id is not None:
-            raise ValueError("give since or event_id, not both")
-        return self
 
 
 class Replayed(BaseModel):

@@ -20,7 +20,7 @@ from earlybird.infra.security import Keys
 from earlybird.kernel import ids
 from earlybird.kernel.ctx import Ctx
 from earlybird.webhooks import queries, rules
-from earlybird.webhooks.errors import EndpointDisabled
+from earlybird.webhooks.errors import EndpointDisabled, OneOrSince
 from earlybird.webhooks.models import WebhookAttempt, WebhookEndpoint, WebhookEvent
 from earlybird.webhooks.states import ENDPOINT, HOOK, TEST, EndpointState, EventKind
 
@@ -186,6 +186,8 @@ def replay(
     Endpoints that were made or enabled since get them too. Without an endpoint all active ones are meant; without
     instant and event only what failed is sent again.
     """
+    if since is not None and event_id is not None:
+        raise OneOrSince(field="since")
     if endpoint_id is not None and queries.get_for_update(session, endpoint_id).state != EndpointState.active:
         raise EndpointDisabled
     if event_id is not None:

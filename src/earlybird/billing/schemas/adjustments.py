@@ -13,7 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from earlybird.billing.states import AdjustmentKind, AdjustmentState
 from earlybird.infra.shapes import Currency, Day, Minor, Word
 
-Signed = Annotated[Decimal, WithJsonSchema({"type": "string", "pattern": r"^-?\d+(\.\d+)?$", "examples": ["1.500"]})]
+Signed = Annotated[
+    Decimal, WithJsonSchema({"type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?$", "examples": ["1.500"]})
+]
 """A quantity that a correction may make negative; text in JSON."""
 
 

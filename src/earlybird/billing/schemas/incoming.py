@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
-from earlybird.infra.shapes import LINES, Day, Strict, Word, exact
+from earlybird.infra.shapes import AROUND, LINES, ONE_LINE, TRIMMED, Day, Strict, Word, exact
 
 LARGEST = 10**15
 MOST_ROWS = 1000
@@ -20,8 +20,8 @@ def _decimal(given: Any) -> Any:
 
 
 def _whole(given: Any) -> Any:
-    if isinstance(given, bool | float):
-        raise ValueError("write the amount in whole minor units, or in major units as text")  # noqa: TRY004
+    if isinstance(given, bool) or (isinstance(given, float) and not given.is_integer()):
+        raise ValueError("write the amount in whole minor units, or in major units as text")
     return given
 
 
@@ -32,7 +32,7 @@ Major = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": r"^\d{1,12}(\.\d{1,6})?$"},
+                {"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,6})?$"},
                 {"type": "integer", "minimum": 1, "maximum": 999_999_999_999},
             ],
         }
@@ -46,12 +46,12 @@ Whole = Annotated[
         {
             "anyOf": [
                 {"type": "integer", "minimum": 1, "exclusiveMaximum": LARGEST},
-                {"type": "string", "pattern": r"^[1-9]\d{0,14}$"},
+                {"type": "string", "pattern": r"^[1-9][0-9]{0,14}$"},
             ],
         }
     ),
 ]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=LINES)]
+Line = Annotated[str, StringConstraints(max_length=2000, pattern=LINES), TRIMMED]
 
 
 class LegacyKey(Strict):
@@ -96,12 +96,12 @@ class PaymentIn(Strict):
     )
     amount: Major | None = Field(None, description="Major units, as text; more than zero.", examples=["1250.00"])
     amount_minor: Whole | None = Field(None, description="Minor units; more than zero.", examples=[125000])
-    currency: Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{3}$")] = Field(
-        description="The currency the customer is billed in.", examples=["INR"]
+    currency: Annotated[str, StringConstraints(to_upper=True, pattern=rf"^{AROUND}[A-Za-z]{{3}}{AROUND}$"), TRIMMED] = (
+        Field(description="The currency the customer is billed in.", examples=["INR"])
     )
-    method: Annotated[
-        str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=40, pattern=LINES)
-    ] = Field(description="How it came: cash goes to the depot's cash, all else to the bank.", examples=["upi"])
+    method: Annotated[str, StringConstraints(to_lower=True, min_length=1, max_length=40, pattern=ONE_LINE), TRIMMED] = (
+        Field(description="How it came: cash goes to the depot's cash, all else to the bank.", examples=["upi"])
+    )
     received_on: Day = Field(description="The business date it came in; not in the future.", examples=["2026-02-03"])
     reference: Line | None = Field(None, description="What the bank or app calls it.", examples=["UTR 402911"])
     note: Line | None = Field(None, description="What is worth knowing.", examples=["paid at the door"])

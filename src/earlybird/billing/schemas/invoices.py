@@ -17,7 +17,9 @@ from earlybird.infra.shapes import Currency, Minor
 MonthText = Annotated[str, StringConstraints(pattern=r"^2[01][0-9]{2}-(0[1-9]|1[0-2])$"), Field(examples=["2026-01"])]
 """A calendar month."""
 
-Exact = Annotated[Decimal, WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?$", "examples": ["60.0000"]})]
+Exact = Annotated[
+    Decimal, WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$", "examples": ["60.0000"]})
+]
 """A rate or price; text in JSON."""
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from earlybird.deliveries.schemas.told import ConfirmedLine, Empties, Moment, Place, Prose, Text
-from earlybird.infra.shapes import Word
+from earlybird.infra.shapes import WHOLE, Quantity, Word
 from earlybird.territory.states import Shift
 
 MOST = 500
@@ -23,6 +23,12 @@ EXAMPLE = {
     "outcome": "delivered",
     "device_at": "2026-02-16T06:30:00+05:30",
 }
+
+
+class DoorLine(ConfirmedLine):
+    """A line, named in one way, and how much of it: delivered, or for a return what came back."""
+
+    quantity: Quantity
 
 
 class _Told(BaseModel):
@@ -41,7 +47,7 @@ class _Told(BaseModel):
         Field(description="All of every line, or none of any; otherwise give the lines.", examples=["delivered"]),
     ] = None
     lines: Annotated[
-        list[ConfirmedLine] | None,
+        list[DoorLine] | None,
         Field(
             min_length=1,
             max_length=1000,
@@ -51,7 +57,7 @@ class _Told(BaseModel):
     device_at: Annotated[
         Moment, Field(description="The device's time, with its offset.", examples=["2026-02-16T06:30:00+05:30"])
     ]
-    device_seq: Annotated[int | None, Field(strict=True, ge=0, le=2_147_483_647)] = None
+    device_seq: Annotated[int, Field(strict=True, ge=0, le=2_147_483_647), WHOLE] | None = None
     place: Place | None = None
 
 

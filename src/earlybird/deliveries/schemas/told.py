@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import from_json
@@ -25,6 +26,7 @@ from pydantic_core import from_json
 from earlybird.deliveries import errors
 from earlybird.deliveries.rules import Claim
 from earlybird.deliveries.states import Authority, EventKind, Via
+from earlybird.infra.shapes import WHOLE
 from earlybird.kernel.errors import Failure
 
 FIRST_YEAR, LAST_YEAR = 2000, 2199
@@ -60,14 +62,25 @@ def _thousandths(value: Decimal) -> Decimal:
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=CLIENT_ID_LENGTH, pattern=r"^[^\x00]*$")]
 Prose = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
-Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_utc)]
+INSTANT = (
+    r"^2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
+    r"(Z|[+-][01][0-9]:[0-5][0-9])$"
+)
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_written),
+    AfterValidator(_utc),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "pattern": INSTANT, "examples": ["2026-02-16T06:30:00+05:30"]}
+    ),
+]
 Amount = Annotated[
     Decimal,
     BeforeValidator(_counted),
     Field(ge=0, max_digits=14, decimal_places=3, allow_inf_nan=False),
     AfterValidator(_thousandths),
 ]
-Number = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000)]
+Number = Annotated[int, Field(strict=True, ge=1, le=2_000_000_000), WHOLE]
 
 
 class _Shape(BaseModel):
@@ -129,7 +142,7 @@ class Confirmation(_Shape):
     outcome: Literal["delivered", "not_delivered"] | None = None
     lines: Annotated[list[ConfirmedLine], Field(min_length=1, max_length=1000)] | None = None
     device: Text | None = None
-    device_seq: Annotated[int, Field(strict=True, ge=0, le=2_147_483_647)] | None = None
+    device_seq: Annotated[int, Field(strict=True, ge=0, le=2_147_483_647), WHOLE] | None = None
     device_at: Moment
     via: Via = Via.file
     actor: Teller | None = None

@@ -21,9 +21,14 @@ from earlybird.infra import idempotency
 from earlybird.infra.db import run, transaction
 from earlybird.infra.http.problems import as_json, problem, speaks_json
 from earlybird.kernel.ctx import Actor, Ctx
-from earlybird.kernel.errors import Failure, Stale, TooMany
+from earlybird.kernel.errors import Failure, Invalid, Stale, TooMany
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class GivenTwice(Invalid):
+    """A parameter is given once."""
+
 
 Admit = Callable[[Session, Ctx], Ctx]
 
@@ -146,10 +151,12 @@ def _hop(plan: Plan, caller: Caller, facts: dict[str, Any], print_: str | None) 
             if is_look:
                 run(session, "SET TRANSACTION READ ONLY")
             ctx = caller.admit(session, circumstances(request))
+            _check_once(request)
             who = f"{ctx.actor.kind}:{ctx.actor.id}"
             key = request.headers.get("idempotency-key", "") if print_ and ctx.actor.id else None
             if key is not None:
-                kept = idempotency.claim(session, ctx, who, key, print_ or "")
+                wait = request.app.state.settings.write_wait_ms
+                kept = idempotency.claim(session, ctx, who, key, print_ or "", wait_ms=wait)
                 if kept is not None:
                     return Response(kept.body, kept.status, kept.headers | {"Idempotent-Replayed": "true"})
             if plan.table and "if-match" in request.headers:
@@ -168,6 +175,14 @@ def _hop(plan: Plan, caller: Caller, facts: dict[str, Any], print_: str | None) 
     if is_look and answer.headers.get("etag") and _matches(request.headers.get("if-none-match"), answer):
         return Response(status_code=304, headers={"ETag": answer.headers["etag"]})
     return answer
+
+
+def _check_once(request: Request) -> None:
+    """Refuse a parameter that is given twice: no two readers would agree which one counts."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise GivenTwice(field=f"query.{name}")
 
 
 def _answer(request: Request, plan: Plan, found: Any) -> Response:

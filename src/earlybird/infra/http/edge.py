@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DataError, IntegrityError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from earlybird.infra.db import DatabaseDown
 from earlybird.infra.http.doors import SAFE_METHODS, stranger
@@ -28,6 +29,8 @@ LARGEST_BODY = 32 * 2**20
 
 TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 CLASH = "Somebody changed that at the same moment, or it is there already; look again."
 UNFIT = "A value is out of the range that can be kept."
@@ -54,12 +57,10 @@ def install(app: FastAPI, page: Page) -> None:
     """Give the app its failure handlers; people outside the API get `page(request, status, sentence)`."""
 
     def show(request: Request, failure: Failure) -> Response:
-        if speaks_json(request.url.path):
-            return problem(request, failure)
-        return page(request, STATUS.get(failure.kind, 500), failure.message)
+        return _show(request, failure, page)
 
     async def refused(request: Request, failure: Exception) -> Response:
-        return show(request, failure if isinstance(failure, Failure) else Failure())
+        return show(request, cast("Failure", failure))
 
     def told(failure: Failure) -> Callable[[Request, Exception], Awaitable[Response]]:
         async def tell(request: Request, _failure: Exception) -> Response:
@@ -78,13 +79,7 @@ def install(app: FastAPI, page: Page) -> None:
         return _malformed(request, failure, page)
 
     async def unknown(request: Request, failure: Exception) -> Response:
-        status = failure.status_code if isinstance(failure, HTTPException) else 500
-        sentence = {404: "There is no such page."}.get(status, HTTPStatus(status).phrase)
-        answer = (
-            refusal(request, status, sentence) if speaks_json(request.url.path) else page(request, status, sentence)
-        )
-        answer.headers.update(getattr(failure, "headers", None) or {})
-        return answer
+        return _unknown(request, failure, page)
 
     app.add_exception_handler(Failure, refused)
     app.add_exception_handler(IntegrityError, told(Conflict(CLASH)))
@@ -94,6 +89,36 @@ def install(app: FastAPI, page: Page) -> None:
     app.add_exception_handler(HTTPException, unknown)
 
 
+def _show(request: Request, failure: Failure, page: Page) -> Response:
+    if speaks_json(request.url.path):
+        return problem(request, failure)
+    return page(request, STATUS.get(failure.kind, 500), failure.message)
+
+
+def _unknown(request: Request, failure: Exception, page: Page) -> Response:
+    if isinstance(failure.__cause__, Failure):  # raised while the body was read
+        return _show(request, failure.__cause__, page)
+    status = failure.status_code if isinstance(failure, HTTPException) else 500
+    sentence = {404: "There is no such page."}.get(status, HTTPStatus(status).phrase)
+    tell = refusal if speaks_json(request.url.path) else page
+    answer = tell(request, status, sentence)
+    answer.headers.update(getattr(failure, "headers", None) or {})
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        answer.headers["Allow"] = ", ".join(_allowed(request))
+    return answer
+
+
+def _allowed(request: Request) -> list[str]:
+    """Return what may be done with the path that was asked for."""
+
+    def fits(method: str) -> bool:
+        asked = {**request.scope, "method": method}
+        return any(route.matches(asked)[0] == Match.FULL for route in request.app.router.routes)
+
+    found = [method for method in METHODS if fits(method)]
+    return ["GET", "HEAD", *found[1:]] if found[:1] == ["GET"] else found
+
+
 def _malformed(request: Request, failure: Exception, page: Page) -> Response:
     found = failure.errors() if isinstance(failure, RequestValidationError) else []
     if speaks_json(request.url.path):
@@ -101,6 +126,29 @@ def _malformed(request: Request, failure: Exception, page: Page) -> Response:
         return refusal(request, 422, "The input breaks a rule.", kind="urn:earlybird:invalid", errors=errors)
     sentence = "; ".join(f"{e['loc'][-1]}: {e['msg']}" for e in found)
     return page(request, 422, sentence or "The input breaks a rule.")
+
+
+class Out:
+    """The way out of one request: every answer gets its trace and the safe headers."""
+
+    def __init__(self, send: Send, trace_id: str, request_id: str, *, is_static: bool) -> None:
+        self.send = send
+        self.started = False
+        self.has_body = True
+        span = new_id().hex[-16:]
+        extra = HEADERS | {"X-Request-Id": request_id, "Traceresponse": f"00-{trace_id}-{span}-01"}
+        if not is_static:
+            extra["Cache-Control"] = "no-store"
+        self.headers = [(name.lower().encode(), text.encode()) for name, text in extra.items()]
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        """Send a part of the answer."""
+        if message["type"] == "http.response.start":
+            self.started = True
+            message["headers"] = [*message.get("headers", []), *self.headers]
+        elif not self.has_body:
+            message = {**message, "body": b""}
+        await self.send(message)
 
 
 class Edge:
@@ -117,22 +165,10 @@ class Edge:
         headers = {name.decode("latin-1"): text.decode("latin-1") for name, text in scope["headers"]}
         trace_id, request_id = _trace(headers)
         scope.setdefault("state", {})["trace_id"] = trace_id
-        started = False
-
-        async def out(message: MutableMapping[str, Any]) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                span = new_id().hex[-16:]
-                extra = HEADERS | {"X-Request-Id": request_id, "Traceresponse": f"00-{trace_id}-{span}-01"}
-                if not scope["path"].startswith("/static/"):
-                    extra["Cache-Control"] = "no-store"
-                message["headers"] = [
-                    *message.get("headers", []),
-                    *((name.lower().encode(), text.encode()) for name, text in extra.items()),
-                ]
-            await send(message)
-
+        out = Out(send, trace_id, request_id, is_static=scope["path"].startswith("/static/"))
+        if scope["method"] == "HEAD":
+            scope["method"] = "GET"  # what GET would answer, without its body
+            out.has_body = False
         request = Request(scope)
         if scope["method"] not in SAFE_METHODS and _is_foreign(headers):
             await refusal(request, 403, "Another site may not act for you.")(scope, receive, out)
@@ -145,12 +181,12 @@ class Edge:
             try:
                 await self.app(scope, _measured(receive), out)
             except Exception as failure:
-                if isinstance(failure, TooLarge) and not started:
+                if isinstance(failure, TooLarge) and not out.started:
                     await problem(request, failure)(scope, receive, out)
                     return
                 route = getattr(scope.get("route"), "path", None)
                 log.exception("bug", route=route, method=scope["method"])
-                if started:
+                if out.started:
                     raise
                 sentence = f"Something broke; it is logged as {trace_id}."
                 await refusal(request, 500, sentence)(scope, receive, out)

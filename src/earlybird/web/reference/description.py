@@ -120,8 +120,9 @@ def _describe(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     summary, _, rest = (route.endpoint.__doc__ or "").strip().partition("\n")
     operation["summary"] = summary.split(". ")[0].split("; ")[0].rstrip(".")[:120]
     operation["description"] = "\n".join(line.strip() for line in [summary, *rest.splitlines()]).strip()
-    operation["operationId"] = f"{slice_of(route)}_{route.endpoint.__name__}" + ("_legacy" if route.deprecated else "")
     operation.setdefault("tags", [slice_of(route)])
+    legacy = "legacy_" if route.deprecated else ""
+    operation["operationId"] = f"{legacy}{operation['tags'][0]}_{route.endpoint.__name__}".replace("-", "_")
     wanted = action(route)
     operation["security"] = [{name: []} for name in SCHEMES] if wanted else []
     if wanted:
