@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -51,12 +52,16 @@ class Office:
             return db.value(session, sql, facts)
 
 
-def office(engine: Engine) -> Office:
+@contextmanager
+def office(engine: Engine) -> Iterator[Office]:
+    """The application as it is served: with the database role that may only add to facts."""
     with db.transaction(engine) as session:
         grants.seed(session, CTX)
     keys = Keys.random()
     settings = Settings(requests_per_minute=10**9)
-    return Office(engine, create_app(engine, lambda: NOW, keys=keys, settings=settings), keys)
+    served = db.connect(engine.url.render_as_string(hide_password=False), role=db.APPLICATION)
+    yield Office(engine, create_app(served, lambda: NOW, keys=keys, settings=settings), keys)
+    served.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +78,8 @@ def dairy(server: Embedded) -> Iterator[Office]:
                     "WHERE code = 'C-0007'"
                 )
             )
-        yield office(engine)
+        with office(engine) as found:
+            yield found
         engine.dispose()
 
 
@@ -532,7 +538,7 @@ def test_a_run_rehearses_then_bills_once_and_all_is_clean(
 
 
 @pytest.fixture
-def shop(fresh: Engine) -> Office:
+def shop(fresh: Engine) -> Iterator[Office]:
     """Thirty households that got milk and ghee on three days of January, nothing charged."""
     with db.transaction(fresh) as session:
         firm = make.business(session)
@@ -540,7 +546,8 @@ def shop(fresh: Engine) -> Office:
         make.product(session, firm, "Ghee", "523.10", tax="0.05")
         customers_many(session, firm, 30)
         delivered_many(session, firm, date(2026, 1, 1), date(2026, 1, 3))
-    return office(fresh)
+    with office(fresh) as found:
+        yield found
 
 
 def test_two_runs_at_once_bill_everybody_once(shop: Office) -> None:

@@ -18,7 +18,7 @@ from make.business import Firm
 from make.house import House, house, told
 
 MON = "2026-01-19"
-NO_ROLE = ("driver", "merchant", "warehouse", "marketing", "supplier")
+NO_ROLE = ("driver", "merchant", "warehouse", "supplier")
 COMMANDS: tuple[tuple[str, str, Any], ...] = (
     ("PATCH", "", {"valid_from": MON, "quantity": "3"}),
     ("POST", "/pause", {"starts_on": MON}),
@@ -142,14 +142,15 @@ def test_what_is_another_customers_is_not_there(dairy: Cast) -> None:
 
 def test_who_has_no_business_with_standing_orders_is_refused(dairy: Cast) -> None:
     path = dairy.order()
-    asks = [("GET", path, None), ("GET", f"{path}/calendar", None), ("GET", "/api/subscriptions", None),
-            ("GET", f"/api/customers/{dairy.meena}/calendar", None), ("POST", "/api/subscriptions", {}),
-            *((method, path + tail, body) for method, tail, body in COMMANDS)]  # fmt: skip
-    for method, where, body in asks:
-        assert {role: dairy.ask(method, where, body, by=role).status_code for role in NO_ROLE} == dict.fromkeys(
-            NO_ROLE, 403
-        )
-        assert dairy.ask(method, where, body, by=None).status_code == 401
+    looks = [("GET", path, None), ("GET", f"{path}/calendar", None), ("GET", "/api/subscriptions", None),
+             ("GET", f"/api/customers/{dairy.meena}/calendar", None)]  # fmt: skip
+    writes = [("POST", "/api/subscriptions", {}), *((method, path + tail, body) for method, tail, body in COMMANDS)]
+    for asks, roles in ((looks, NO_ROLE), (writes, (*NO_ROLE, "marketing"))):
+        for method, where, body in asks:
+            assert {role: dairy.ask(method, where, body, by=role).status_code for role in roles} == dict.fromkeys(
+                roles, 403
+            )
+            assert dairy.ask(method, where, body, by=None).status_code == 401
     agreed = {"valid_from": MON, "agreed_price": "1"}
     assert dairy.ask("PUT", f"{path}/agreed-price", agreed, by="customer", customer_id=dairy.meena).status_code == 403
     assert dairy.ask("PUT", f"{path}/agreed-price", agreed, by="support").status_code == 403
@@ -158,6 +159,19 @@ def test_who_has_no_business_with_standing_orders_is_refused(dairy: Cast) -> Non
         dairy.ask("PUT", f"{path}/agreed-price", agreed | {"agreed_price": None}).json()["versions"][0]["agreed_price"]
         is None
     )
+
+
+def test_marketing_sees_the_standing_orders_of_whom_they_brought(dairy: Cast) -> None:
+    path = dairy.order()
+    with db.transaction(dairy.engine) as session:
+        seller = entrance.person(session, "marketing")
+        brought = make.customer(session, dairy.firm, "Brought", marketer_id=seller)
+        theirs = make.subscription(session, brought, make.product(session, dairy.firm, "Oil")).id
+    me: dict[str, Any] = {"by": "marketing", "user_id": seller}
+    assert [row["id"] for row in dairy.ask("GET", "/api/subscriptions", **me).json()["items"]] == [str(theirs)]
+    assert dairy.ask("GET", f"/api/customers/{brought.id}/calendar", **me).status_code == 200
+    for where in (path, f"{path}/calendar", f"/api/customers/{dairy.meena}/calendar"):
+        assert dairy.ask("GET", where, **me).status_code == 404
 
 
 def test_what_cannot_be_is_refused_by_its_field(dairy: Cast) -> None:

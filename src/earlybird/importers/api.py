@@ -25,7 +25,7 @@ Business = Annotated[
 CSV = "text/csv"
 WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FILES = {
-    CSV: {"schema": {"type": "string", "minLength": 1}},
+    CSV: {"schema": {"type": "string", "minLength": 1}, "example": "name,phone\r\nMeena,9876543210\r\n"},
     WORKBOOK: {"schema": {"type": "string", "format": "binary", "minLength": 1}},
 }
 

@@ -25,7 +25,7 @@ InState = Annotated[UserState | None, Query(description="Only in this state.")]
 
 @router.get("")
 @door(allow("users.read"))
-def page(
+def users_page(
     session: Session,
     _ctx: Ctx,
     *,
@@ -41,7 +41,7 @@ def page(
 
 @router.post("", status_code=201)
 @door(allow("users.change"))
-def create(session: Session, ctx: Ctx, *, body: PersonIn) -> PersonOut:
+def create_user(session: Session, ctx: Ctx, *, body: PersonIn) -> PersonOut:
     """Make a login with its first role. It waits for its invitation."""
     made = users.create(session, ctx, **body.sent())
     return PersonOut.model_validate(queries.user(session, made))
@@ -49,14 +49,14 @@ def create(session: Session, ctx: Ctx, *, body: PersonIn) -> PersonOut:
 
 @router.get("/{user_id}")
 @door(allow("users.read"))
-def show(session: Session, _ctx: Ctx, *, user_id: UUID) -> PersonOut:
+def show_user(session: Session, _ctx: Ctx, *, user_id: UUID) -> PersonOut:
     """Show a login, and what it is where."""
     return PersonOut.model_validate(queries.user(session, user_id))
 
 
 @router.patch("/{user_id}")
-@door(allow("users.change"), unchanged=("users", "user_id", show))
-def change(session: Session, ctx: Ctx, *, user_id: UUID, body: PersonChange) -> PersonOut:
+@door(allow("users.change"), unchanged=("users", "user_id", show_user))
+def change_user(session: Session, ctx: Ctx, *, user_id: UUID, body: PersonChange) -> PersonOut:
     """Change name, e-mail, phone or language; what is not sent stays."""
     users.change(session, ctx, user_id, **body.sent())
     return PersonOut.model_validate(queries.user(session, user_id))
@@ -64,14 +64,14 @@ def change(session: Session, ctx: Ctx, *, user_id: UUID, body: PersonChange) -> 
 
 @router.delete("/{user_id}", status_code=204)
 @door(allow("users.change"))
-def delete(session: Session, ctx: Ctx, *, user_id: UUID) -> None:
+def delete_user(session: Session, ctx: Ctx, *, user_id: UUID) -> None:
     """Disable a login: what it did stays told by its name."""
     users.disable(session, ctx, user_id)
 
 
 @router.post("/{user_id}/disable")
 @door(allow("users.change"))
-def disable(session: Session, ctx: Ctx, *, user_id: UUID, body: WhyIn) -> PersonOut:
+def disable_user(session: Session, ctx: Ctx, *, user_id: UUID, body: WhyIn) -> PersonOut:
     """Shut a login out: its sessions and links end at once."""
     users.disable(session, ctx, user_id, reason=body.reason)
     return PersonOut.model_validate(queries.user(session, user_id))
@@ -79,7 +79,7 @@ def disable(session: Session, ctx: Ctx, *, user_id: UUID, body: WhyIn) -> Person
 
 @router.post("/{user_id}/enable")
 @door(allow("users.change"))
-def enable(session: Session, ctx: Ctx, *, user_id: UUID, body: WhyIn) -> PersonOut:
+def enable_user(session: Session, ctx: Ctx, *, user_id: UUID, body: WhyIn) -> PersonOut:
     """Let a disabled login in again."""
     users.enable(session, ctx, user_id, reason=body.reason)
     return PersonOut.model_validate(queries.user(session, user_id))
@@ -87,7 +87,7 @@ def enable(session: Session, ctx: Ctx, *, user_id: UUID, body: WhyIn) -> PersonO
 
 @router.post("/{user_id}/invite", status_code=202)
 @door(allow("users.change"))
-def invite(session: Session, ctx: Ctx, *, request: Request, user_id: UUID) -> PersonOut:
+def invite_user(session: Session, ctx: Ctx, *, request: Request, user_id: UUID) -> PersonOut:
     """Send an invitation, again if need be; the link sent before opens nothing any more."""
     keys = entrance.keys_of(request)
     invitations.invite_one(session, ctx, keys, user_id, site=entrance.site_of(request))

@@ -15,6 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from earlybird.billing import queries as billing
 from earlybird.identity.access import allow
+from earlybird.identity.errors import PasswordChangeNeeded, SecondFactorRequired
 from earlybird.identity.states import Role
 from earlybird.infra.db import Session
 from earlybird.infra.http import door
@@ -39,6 +40,13 @@ templates.filters |= {"money": views.money, "quantity": views.quantity, "day": v
                       "rate": views.rate, "month_name": views.month_name}  # fmt: skip
 
 
+REMEDIES = {
+    PasswordChangeNeeded().message: ("/password", "Change the password"),
+    SecondFactorRequired().message: ("/second-factor", "Set it up"),
+}
+"""Where a refusal leads that asks for something first: the page and the words of its button."""
+
+
 def render(name: str, answer: int = 200, **facts: Any) -> HTMLResponse:
     """Return a page."""
     return HTMLResponse(templates.get_template(name).render(**facts), answer)
@@ -48,8 +56,10 @@ def problem(request: Request, status: int, sentence: str) -> Response:
     """Show a refusal; who is not signed in gets the sign-in page instead."""
     if status == HTTPStatus.UNAUTHORIZED:
         return render("sign_in.html", 401, sentence=None, person=None, email="", asks_otp=False)
+    trace_id = request.state.trace_id
+    remedy = REMEDIES.get(sentence)
     return render(
-        "problem.html", status, status=status, sentence=sentence, trace_id=request.state.trace_id, person=None
+        "problem.html", status, status=status, sentence=sentence, trace_id=trace_id, person=None, remedy=remedy
     )
 
 

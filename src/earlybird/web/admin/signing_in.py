@@ -92,7 +92,9 @@ def _again(failure: Failure, page: str, **facts: object) -> Response:
     """Show the form again with what was wrong with it."""
     sentence = failure.message
     wait = failure.facts.get("retry_after")
-    if wait:
+    if isinstance(failure, ChooseLogin):
+        sentence = "Several logins share that phone: choose yours and type the code again."
+    elif wait:
         sentence = f"Too many tries. Try again in {wait} seconds, or take another way in."
     answer = render(page, STATUS[failure.kind], sentence=sentence, person=facts.pop("person", None), **facts)
     if wait:

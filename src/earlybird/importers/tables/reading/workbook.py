@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import zipfile
 from collections.abc import Iterator
@@ -66,8 +67,10 @@ class Workbook:
         from openpyxl import load_workbook
 
         try:
-            book = load_workbook(self.path, read_only=True, data_only=False, keep_links=False)
-            try:
+            with (
+                self.path.open("rb") as raw,
+                contextlib.closing(load_workbook(raw, read_only=True, keep_links=False)) as book,
+            ):
                 sheet = book.worksheets[0]
                 sheet.reset_dimensions()
                 for number, row in enumerate(sheet.iter_rows(), 1):
@@ -78,8 +81,6 @@ class Workbook:
                         raise TableUnreadable(f"{self.path.name}: row {number} has more than {MOST_COLUMNS} cells.")
                     if any(cell is not None and str(cell).strip() for cell in cells):
                         yield number, cells
-            finally:
-                book.close()
         except _BROKEN as failure:
             raise TableUnreadable(f"{self.path.name} is no workbook that can be read ({failure}).") from None
 
