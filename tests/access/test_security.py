@@ -280,7 +280,12 @@ def test_random_probes_find_no_way_in(gate: Gate) -> None:
         headers = facts.pop("headers", {}) | gate.world.credentials[who]
         if dice.random() < 0.2:
             headers |= dice.choice(
-                [{"Idempotency-Key": "k"}, {"If-Match": '"x"'}, {"X-Role": "admin"}, {"Cookie": "a=b"}]
+                [
+                    {"Idempotency-Key": "k"},
+                    {"If-Match": '"x"'},
+                    {"X-Role": "admin"},
+                    {"Cookie": "a=b", "Sec-Fetch-Site": "same-origin"},
+                ]
             )
         query = {p["name"]: dice.choice(VALUES[5:14]) for p in operation["parameters"]
                  if p["in"] == "query" and dice.random() < 0.3}  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
-from earlybird.identity import service as identity
+from earlybird.identity.service import grants
 from earlybird.infra.checkpoints import Checkpoint, Trust
 from earlybird.infra.db import transaction
 from earlybird.infra.security import Keys
@@ -24,7 +24,7 @@ KEYS = Keys.random()
 @pytest.fixture
 def trail(fresh: Engine, ctx: Ctx, tmp_path: Path) -> Trail:
     with transaction(fresh) as session:
-        identity.seed_grants(session, ctx)
+        grants.seed(session, ctx)
     found = Trail.at(fresh, ctx, tmp_path)
     found.write(4)
     found.seal()

@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 from conftest import admin, scratch
 from earlybird import schema, wiring
 from earlybird.audit.service import sealing
-from earlybird.identity import service as identity
+from earlybird.identity.service import grants, people
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
 from earlybird.infra.schedule import Periodic
@@ -130,8 +130,8 @@ def test_pages_are_served_as_the_application(server: Embedded) -> None:
         owner = db.connect(url)
         with db.transaction(owner) as session:
             month(session)
-            identity.seed_grants(session, CTX)
-            identity.create_owner(session, CTX, "asha@example.com")
+            grants.seed(session, CTX)
+            people.create_owner(session, CTX, "asha@example.com")
         with application(url) as engine:
             same_site = {"Sec-Fetch-Site": "same-origin"}
             client = TestClient(create_app(engine, lambda: NOW), follow_redirects=False, headers=same_site)

@@ -356,7 +356,7 @@ def test_a_payment_settles_the_oldest_and_is_taken_back(
         ({"amount": "10.505"}, "/amount"),
         ({"amount": "0"}, "/body/amount"),
         ({"amount": "-5"}, "/body/amount"),
-        ({"amount": None, "amount_minor": 5.0}, "/body/amount_minor"),
+        ({"amount": None, "amount_minor": 5.5}, "/body/amount_minor"),
         ({"amount": None, "amount_minor": True}, "/body/amount_minor"),
         ({"amount_minor": 5}, "/body"),
         ({"currency": "CAD"}, "/currency"),
@@ -435,7 +435,7 @@ def test_an_amount_is_proposed_by_one_decided_once_and_billed(
         ({"amount_minor": -5}, "/amount_minor"),
         ({"kind": "goodwill"}, "/amount_minor"),
         ({"kind": "opening_balance"}, "/body/kind"),
-        ({"amount_minor": 15.0}, "/body/amount_minor"),
+        ({"amount_minor": 15.5}, "/body/amount_minor"),
         ({"currency": "CAD"}, "/currency"),
         ({"reason": " "}, "/body/reason"),
     ):

@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 from starlette.testclient import TestClient
 
-from earlybird.identity import service as identity
+from earlybird.identity.service import grants
 from earlybird.infra.db import transaction
 from earlybird.infra.settings import Settings
 from earlybird.main import create_app
@@ -21,7 +21,7 @@ from webhooks.conftest import Dairy, Receiver
 @pytest.fixture
 def client(dairy: Dairy) -> Callable[[str], TestClient]:
     with transaction(dairy.engine) as session:
-        identity.seed_grants(session, dairy.ctx)
+        grants.seed(session, dairy.ctx)
     app = create_app(dairy.engine, lambda: dairy.ctx.now, keys=dairy.keys, settings=Settings(webhooks_private=True))
 
     def of(role: str) -> TestClient:
