@@ -12,7 +12,7 @@ unfinished=$venv/.unfinished
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_QUIET=1
 export DEBIAN_FRONTEND=noninteractive
 export UV_SYSTEM_CERTS=true # as pip does: a company's own certificates count
-unset PYTHONHOME PYTHONPATH VIRTUAL_ENV
+unset PYTHONHOME PYTHONPATH VIRTUAL_ENV PYTHONDONTWRITEBYTECODE
 if [ -z "${HOME:-}" ] || [ ! -w "$HOME" ]; then
     export UV_NO_CACHE=1 PIP_NO_CACHE_DIR=1
 fi

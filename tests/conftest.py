@@ -41,7 +41,9 @@ RUN = "EARLYBIRD_TEST_RUN"
 
 
 def pytest_configure() -> None:
-    """Give the run a folder that all its workers share."""
+    """Give the run a folder that all its workers share; let its many commands start from compiled code."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
     if RUN not in os.environ:
         os.environ[RUN] = tempfile.mkdtemp(prefix="earlybird-test-")
         Path(os.environ[RUN]).chmod(0o711)

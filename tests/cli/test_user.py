@@ -56,7 +56,7 @@ def test_people_get_a_role_and_a_link(earlybird: Run, fresh: Engine, firm: Any) 
     new = asked(earlybird("user", "add", "--role", "customer", "--email", "n@example.com", "--json"))
     with db.transaction(fresh) as session:
         home = db.value(
-            session, "SELECT name FROM customers c JOIN users u ON u.customer_id = c.id WHERE u.id = :id",
+            session, "SELECT c.name FROM customers c JOIN users u ON u.customer_id = c.id WHERE u.id = :id",
             {"id": new["user_id"]},
         )  # fmt: skip
         assert home == "n"

@@ -9,7 +9,6 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
-from fastapi import Query
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -57,7 +56,7 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=ON
 Note = Annotated[str, StringConstraints(max_length=2000, pattern=LINES), TRIMMED]
 """Some lines of text, up to 2,000 characters."""
 
-Search = Annotated[str | None, Query(max_length=100, pattern=SEARCHED), AfterValidator(lambda t: t and _no_control(t))]
+Search = Annotated[str | None, Field(max_length=100, pattern=SEARCHED), AfterValidator(lambda t: t and _no_control(t))]
 """What a list is searched for."""
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["INR"])]
@@ -211,10 +210,10 @@ def _place(given: Any) -> Any:
 Cursor = Annotated[
     UUID | None,
     BeforeValidator(_place),
-    Query(description="Where the page begins: the `next` of the answer before."),
+    Field(description="Where the page begins: the `next` of the answer before."),
     WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{21}[AQgw]$"}),
 ]
-Limit = Annotated[int, Query(ge=1, le=pages.LIMIT, description="The most items the page may hold.")]
+Limit = Annotated[int, Field(ge=1, le=pages.LIMIT, description="The most items the page may hold.")]
 
 
 class Strict(BaseModel):
