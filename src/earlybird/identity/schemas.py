@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import (
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -19,7 +18,7 @@ from pydantic import (
 
 from earlybird.identity.rules import ROLE_ALIASES
 from earlybird.identity.states import Method, Purpose, Role, SessionKind, UserState
-from earlybird.infra.shapes import AROUND, BLANK, ONE_LINE, TRIMMED, Strict, unsent
+from earlybird.infra.shapes import AROUND, BLANK, ONE_LINE, TRIMMED, Moment, Strict, unsent
 
 SIGNS = rf"[^@{BLANK}]+"
 Email = Annotated[
@@ -223,7 +222,6 @@ class SessionOut(_Out):
 
 ID = "019bc1f4-5e00-7a61-8c3e-2f6b1d0a4e77"
 AT = "2026-01-15T12:00:00Z"
-LATEST = datetime(2199, 12, 31, tzinfo=UTC)
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200, pattern=ONE_LINE),
@@ -322,7 +320,7 @@ class KeyIn(Strict):
     )
     site_id: UUID | None = Field(None, description="For a role at a site.", examples=[None])
     customer_id: UUID | None = Field(None, description="For the role customer.", examples=[None])
-    expires_at: Annotated[AwareDatetime, Field(le=LATEST)] | None = Field(
+    expires_at: Moment | None = Field(
         None, description="When it ends; never where none is given.", examples=["2027-01-15T12:00:00Z"]
     )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import re
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Generic, TypeVar, cast
 from uuid import UUID
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -139,6 +140,37 @@ Day = Annotated[
     WithJsonSchema({"type": "string", "format": "date", "pattern": DAY, "examples": ["2026-01-19"]}),
 ]
 """A business date in the zone of the site, of this or the next century."""
+
+FIRST_YEAR, LAST_YEAR = 2000, 2199
+
+
+def _written(value: Any) -> Any:
+    """Refuse instants given as numbers: seconds or milliseconds, nobody can tell."""
+    if isinstance(value, datetime) or (isinstance(value, str) and value[4:5] == "-"):
+        return value
+    raise ValueError("an instant is written as ISO 8601 text with its offset from UTC")
+
+
+def _utc(value: datetime) -> datetime:
+    """Hold an instant in UTC, in a century that has deliveries."""
+    if not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"an instant lies between {FIRST_YEAR} and {LAST_YEAR}")
+    return value.astimezone(UTC)
+
+
+INSTANT = (
+    r"^2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
+    r"(Z|[+-][01][0-9]:[0-5][0-9])$"
+)
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_written),
+    AfterValidator(_utc),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "pattern": INSTANT, "examples": ["2026-02-16T06:30:00+05:30"]}
+    ),
+]
+"""An instant of this or the next century, as ISO 8601 text with its offset; held in UTC."""
 
 HOUR = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
 

@@ -161,10 +161,6 @@ def _end(session: Session, ctx: Ctx, order: Order, verb: str, reason: str) -> Or
 def _check_lines(ctx: Ctx, lines: Sequence[Wanted]) -> None:
     if not lines or any(line.quantity <= 0 for line in lines):
         raise errors.NothingOrdered(field="lines")
-    products = [line.product_id for line in lines]
-    for place, product_id in enumerate(products):
-        if product_id in products[:place]:
-            raise errors.ProductTwice(field=f"lines.{place}.product_id")
     if Scope.all not in ctx.actor.scopes:
         for place, line in enumerate(lines):
             if line.unit_price is not None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from earlybird.infra.shapes import ONE_LINE, TRIMMED, Note
+from earlybird.infra.shapes import ONE_LINE, TRIMMED, Moment, Note
 from earlybird.webhooks.states import EndpointState, EventKind, HookState
 
 Url = Annotated[
@@ -89,7 +89,7 @@ class ReplayIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    since: AwareDatetime | None = None
+    since: Moment | None = None
     event_id: UUID | None = None
 
 

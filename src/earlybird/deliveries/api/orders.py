@@ -19,7 +19,7 @@ from earlybird.infra.http import door
 from earlybird.infra.shapes import Cursor, Limit, Paged, Search, Word
 from earlybird.kernel.ctx import Ctx
 from earlybird.orders import queries, service
-from earlybird.orders.errors import CustomerNotNamed
+from earlybird.orders.errors import CustomerNotNamed, ProductTwice
 from earlybird.orders.schemas import CancelOrder, OrderChange, OrderIn, OrderRow, WantedLine
 from earlybird.orders.service import Wanted
 from earlybird.orders.states import OrderSource, OrderState
@@ -122,4 +122,8 @@ def _shown(session: Session, ctx: Ctx, order_id: UUID) -> OrderOut:
 
 
 def _wanted(lines: list[WantedLine]) -> list[Wanted]:
+    products = [line.product_id for line in lines]
+    for place, product_id in enumerate(products):
+        if product_id in products[:place]:
+            raise ProductTwice(field=f"lines.{place}.product_id")
     return [Wanted(line.product_id, line.quantity, line.unit_price) for line in lines]

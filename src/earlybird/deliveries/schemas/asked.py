@@ -9,8 +9,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from earlybird.deliveries.schemas.told import ConfirmedLine, Empties, Moment, Place, Prose, Text
-from earlybird.infra.shapes import WHOLE, Quantity, Word
+from earlybird.deliveries.schemas.told import ConfirmedLine, Empties, Place, Prose, Text
+from earlybird.infra.shapes import WHOLE, Moment, Quantity, Word
 from earlybird.territory.states import Shift
 
 MOST = 500

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
@@ -11,14 +10,12 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     ValidationError,
-    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import from_json
@@ -26,26 +23,11 @@ from pydantic_core import from_json
 from earlybird.deliveries import errors
 from earlybird.deliveries.rules import Claim
 from earlybird.deliveries.states import Authority, EventKind, Via
-from earlybird.infra.shapes import WHOLE
+from earlybird.infra.shapes import WHOLE, Moment
 from earlybird.kernel.errors import Failure
 
-FIRST_YEAR, LAST_YEAR = 2000, 2199
 CLIENT_ID_LENGTH = 200
 THOUSANDTH = Decimal("0.001")
-
-
-def _written(value: Any) -> Any:
-    """Refuse instants given as numbers: seconds or milliseconds, nobody can tell."""
-    if isinstance(value, datetime) or (isinstance(value, str) and value[4:5] == "-"):
-        return value
-    raise ValueError("an instant is written as ISO 8601 text with its offset from UTC")
-
-
-def _utc(value: datetime) -> datetime:
-    """Hold an instant in UTC, in a century that has deliveries."""
-    if not FIRST_YEAR <= value.year <= LAST_YEAR:
-        raise ValueError(f"an instant lies between {FIRST_YEAR} and {LAST_YEAR}")
-    return value.astimezone(UTC)
 
 
 def _counted(value: Any) -> Any:
@@ -62,18 +44,6 @@ def _thousandths(value: Decimal) -> Decimal:
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=CLIENT_ID_LENGTH, pattern=r"^[^\x00]*$")]
 Prose = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]
-INSTANT = (
-    r"^2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,6})?"
-    r"(Z|[+-][01][0-9]:[0-5][0-9])$"
-)
-Moment = Annotated[
-    AwareDatetime,
-    BeforeValidator(_written),
-    AfterValidator(_utc),
-    WithJsonSchema(
-        {"type": "string", "format": "date-time", "pattern": INSTANT, "examples": ["2026-02-16T06:30:00+05:30"]}
-    ),
-]
 Amount = Annotated[
     Decimal,
     BeforeValidator(_counted),

@@ -6,7 +6,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 
 from earlybird.audit.queries import seals, trail
 from earlybird.audit.schemas import AuditOut, SealOut
@@ -14,7 +13,7 @@ from earlybird.identity.access import allow
 from earlybird.infra import http
 from earlybird.infra.db import Session
 from earlybird.infra.http import door
-from earlybird.infra.shapes import Cursor, Limit, Paged
+from earlybird.infra.shapes import Cursor, Limit, Moment, Paged
 from earlybird.kernel.ctx import Ctx
 
 router = APIRouter(prefix="/api/audit", tags=["audit"], responses=http.PROBLEMS)
@@ -33,8 +32,8 @@ def search(
     actor_id: UUID | None = None,
     action: Annotated[Name, Query(description="An action, or a slice for all of its actions.")] = None,
     via: Name = None,
-    since: AwareDatetime | None = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before this instant.")] = None,
+    since: Moment | None = None,
+    until: Annotated[Moment | None, Query(description="Before this instant.")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Paged[AuditOut]:
