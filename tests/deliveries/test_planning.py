@@ -213,7 +213,8 @@ def test_a_line_moves_with_its_door_and_its_shift(session: Session, ctx: Ctx, fi
 def test_a_one_time_order_gets_its_stop(session: Session, ctx: Ctx, firm: Firm) -> None:
     meena = make.customer(session, firm)
     curd = make.product(session, firm, "Curd", "35")
-    wanted = [Wanted(curd.id, Decimal(2)), Wanted(curd.id, Decimal(1), Decimal("30.005"))]
+    ghee = make.product(session, firm, "Ghee", "600")
+    wanted = [Wanted(curd.id, Decimal(2)), Wanted(ghee.id, Decimal(1), Decimal("30.005"))]
     order = orders.place(session, ctx, meena.id, service_on=DAY, shift=Shift.morning, lines=wanted)
     other = orders.place(session, ctx, meena.id, service_on=DAY, shift=Shift.morning, lines=wanted[:1])
     later = orders.place(session, ctx, meena.id, service_on=DAY + timedelta(1), shift=Shift.morning, lines=wanted)

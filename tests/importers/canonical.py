@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from earlybird.infra import db
 
 TECHNICAL = {
-    "alembic_version", "audit_entries", "findings", "import_runs", "jobs", "outbox", "step_residue", "step_runs",
+    "alembic_version", "audit_entries", "unsealed_entries", "findings", "import_runs", "jobs", "outbox", "step_residue", "step_runs",
 }  # fmt: skip
 """How a state was come by; a state come by otherwise is the same state."""
 
