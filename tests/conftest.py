@@ -97,7 +97,7 @@ def admin(embedded: Embedded, sql: str) -> None:
 def scratch(embedded: Embedded) -> Iterator[str]:
     """Yield the URL of a database of its own, migrated and empty; drop it afterwards."""
     name = "t_" + uuid.uuid4().hex[:12]
-    admin(embedded, f"CREATE DATABASE {name} TEMPLATE template_earlybird")
+    admin(embedded, f"CREATE DATABASE {name} TEMPLATE template_earlybird STRATEGY file_copy")
     try:
         yield embedded.url(name)
     finally:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from starlette.testclient import TestClient
 
 from access.world import NOBODY, ROLES, STRANGERS, World, build
-from conftest import scratch
+from conftest import SOAK, scratch
 from earlybird import wiring
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
@@ -99,10 +99,10 @@ def test_the_table_speaks_of_every_route_and_of_no_other(worker_engine: Engine) 
 
 def test_nobody_gets_in_anywhere_it_is_not_public(world: World, door: TestClient, app: Any) -> None:
     before = world.count()
-    for row in EXPECTED:
+    for place, row in enumerate(EXPECTED):
         if row["anonymous"] == "public":
             continue
-        for stranger in STRANGERS:
+        for stranger in STRANGERS if SOAK else {"nobody", *(STRANGERS[(place + n) % len(STRANGERS)] for n in (0, 4))}:
             path = world.fill(row["path"], world.mine)
             assert knock(door, app, row, path, world.credentials[stranger]) == 401, (stranger, row)
     assert world.count() == before
