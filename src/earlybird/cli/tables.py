@@ -15,9 +15,12 @@ from rich.table import Table
 
 from earlybird.cli import terminal
 from earlybird.cli.terminal import AsJson, DataDir
+from earlybird.identity.passwords import normal
 from earlybird.importers import tables
 from earlybird.importers.errors import NoSuchKind, NoSuchMapping, TableUnreadable
 from earlybird.infra.db import rehearsal
+from earlybird.infra.hashing import Hasher
+from earlybird.infra.settings import Settings
 from earlybird.kernel.money import Money
 
 app = typer.Typer(help="Write the business's tables.", no_args_is_help=True)
@@ -64,6 +67,7 @@ def import_csv(
                 dry_run=dry_run,
                 errors=out,
                 progress=progress,
+                first_hash=_first_hash(terminal.settings(data_dir)),
             )
     except (TableUnreadable, NoSuchKind, NoSuchMapping) as failure:
         terminal.stop(escape(str(failure)), terminal.USAGE)
@@ -74,6 +78,11 @@ def import_csv(
         show(facts, outcome.currency)
     if outcome.refused:
         raise typer.Exit(terminal.REFUSED)
+
+
+def _first_hash(settings: Settings) -> str | None:
+    word = settings.first_password
+    return Hasher.read(settings).hash(normal(word.get_secret_value())) if word else None
 
 
 @contextlib.contextmanager

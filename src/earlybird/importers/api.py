@@ -6,9 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
+from earlybird.identity import entrance
 from earlybird.identity.access import allow
 from earlybird.importers import tables
 from earlybird.infra.db import Session
@@ -54,6 +55,11 @@ class ImportOut(BaseModel):
     rejections: list[RejectionOut]
 
 
+async def first_hash(request: Request) -> str | None:
+    """Return the hash of the configured first password, made before the transaction; None where they are invited."""
+    return await entrance.first_hash(request)
+
+
 @router.post(
     "/imports/{kind}",
     openapi_extra={"requestBody": {"required": True, "content": FILES}},
@@ -67,6 +73,7 @@ def bring(
     body: Annotated[bytes, Body(media_type=CSV)],
     dry_run: Annotated[bool, Query(description="Do it all, answer what came of it, keep nothing.")] = False,
     business: Business = None,
+    first: Annotated[str | None, Depends(first_hash)],
 ) -> ImportOut:
     """Bring a table in: CSV or a workbook as the body. Good rows come in, refused ones are answered and kept.
 
@@ -76,7 +83,7 @@ def bring(
         path = Path(folder) / "table"
         path.write_bytes(body)
         found = tables.kind_of(kind)
-        outcome = tables.take_within(session, ctx, found, path, business=business, dry_run=dry_run)
+        outcome = tables.take_within(session, ctx, found, path, business=business, dry_run=dry_run, first_hash=first)
     return ImportOut.model_validate(outcome.as_facts())
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
@@ -293,3 +294,16 @@ def test_every_column_stands_in_the_how_to() -> None:
     assert [
         c.name for kind in kinds for c in kind.columns.all if f"| {c.name} | {', '.join(c.also)} |" not in page
     ] == []
+
+
+def test_a_configured_first_password_opens_every_new_login_and_must_be_changed(
+    firm: make.Firm, fresh: Engine, earlybird: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "c.csv").write_text(CUSTOMERS)
+    monkeypatch.setenv("EARLYBIRD_FIRST_PASSWORD", "earlybird2025")
+    monkeypatch.setenv("EARLYBIRD_PASSWORD_MEMORY_KIB", "64")
+    assert earlybird("import", "csv", "customers", "c.csv").returncode == 0
+    with db.rehearsal(fresh) as session:
+        logins = db.rows(session, "SELECT password_hash, must_change_password FROM users WHERE customer_id IS NOT NULL")
+    assert [row["must_change_password"] for row in logins] == [True, True]
+    assert all(PasswordHasher().verify(row["password_hash"], "earlybird2025") for row in logins)

@@ -18,7 +18,10 @@ SOURCE = "file"
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """A business and the site that serves who comes in; `today` is its own day."""
+    """A business and the site that serves who comes in; `today` is its own day.
+
+    `first_hash` is the Argon2id hash of the configured first password of new logins; without it they are invited.
+    """
 
     business_id: UUID
     site_id: UUID
@@ -28,6 +31,7 @@ class Home:
     currency: str
     today: date
     cutover_on: date | None
+    first_hash: str | None = None
 
     @property
     def keys(self) -> dict[str, object]:

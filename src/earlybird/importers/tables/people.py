@@ -40,14 +40,15 @@ DOOR = tuple(field.name for field in fields(Door) if field.name not in {"label",
 
 
 def create_many(session: Session, ctx: Ctx, home: Home, told: Sequence[Mapping[str, Any]]) -> list[UUID]:
-    """Take customers on with their doors, keys and logins (uninvited: no message goes out); return their ids in order.
+    """Take customers on with their doors, keys and logins (no message goes out); return their ids in order.
 
     Areas that are not there are made. A row's words are those of `customers.COLUMNS`, with ids for drivers.
     """
     if not told:
         return []
     areas = have_areas(session, home, sorted({row["area"] for row in told if row.get("area")}))
-    return newcomers.create_many(session, ctx, [_newcomer(home, row, areas) for row in told])
+    people = [_newcomer(home, row, areas) for row in told]
+    return newcomers.create_many(session, ctx, people, first_hash=home.first_hash)
 
 
 def _newcomer(home: Home, row: Mapping[str, Any], areas: Mapping[str, UUID]) -> Newcomer:

@@ -11,7 +11,7 @@ import csv
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 from uuid import UUID
@@ -92,6 +92,7 @@ def take(
     dry_run: bool = False,
     errors: TextIO | None = None,
     progress: Progress = lambda _what, _done, _count: None,
+    first_hash: str | None = None,
 ) -> Outcome:
     """Bring the rows of a file in; with `dry_run` all in one transaction that is taken back.
 
@@ -102,19 +103,26 @@ def take(
     with contextlib.ExitStack() as stack:
         held = stack.enter_context(db.rehearsal(engine)) if dry_run else None
         with _transaction(engine, held) as session:
-            home = _find_home(session, ctx, kind, business)
+            home = replace(_find_home(session, ctx, kind, business), first_hash=first_hash)
         stack.enter_context(db.alone(engine, f"import tables {home.name}"))
         taking = _Taking(engine, ctx, kind, table, home, held, _Errors(errors, table.header), progress)
         return taking.take()
 
 
 def take_within(
-    session: Session, ctx: Ctx, kind: Kind, path: Path, *, business: str | None = None, dry_run: bool = False
+    session: Session,
+    ctx: Ctx,
+    kind: Kind,
+    path: Path,
+    *,
+    business: str | None = None,
+    dry_run: bool = False,
+    first_hash: str | None = None,
 ) -> Outcome:
     """Bring the rows of a file in inside the caller's transaction, as a door does; with `dry_run` nothing stays."""
     table = _opened(kind, path)
     savepoint = session.begin_nested()
-    home = _find_home(session, ctx, kind, business)
+    home = replace(_find_home(session, ctx, kind, business), first_hash=first_hash)
     db.lock(session, f"import tables {home.name}")
     quiet: Progress = lambda _what, _done, _count: None  # noqa: E731
     outcome = _Taking(None, ctx, kind, table, home, session, _Errors(None, table.header), quiet).take()
