@@ -58,6 +58,19 @@ def address(house: House) -> Iterator[str]:
         thread.join()
 
 
+def typed(page: Any, words: str) -> None:
+    """Type into the field that asks for the keyboard, which it does only after the page has loaded."""
+    page.locator("main :focus").wait_for()
+    page.keyboard.type(words)
+
+
+def enter(page: Any) -> None:
+    """Press Enter where the keyboard is, and wait for the page it leads to."""
+    page.locator("main :focus").wait_for()
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+
+
 def test_every_way_in_by_keyboard_without_scripts(house: House, address: str, tmp_path: Path) -> None:
     from playwright.sync_api import sync_playwright
 
@@ -70,10 +83,6 @@ def test_every_way_in_by_keyboard_without_scripts(house: House, address: str, tm
             )
             page = context.new_page()
 
-            def enter(page: Any = page) -> None:
-                with page.expect_navigation():
-                    page.keyboard.press("Enter")
-
             def seen(name: str, words: str, page: Any = page, width: int = width) -> None:
                 page.screenshot(path=shots / f"{width}-{name}.png", full_page=True)
                 assert words in page.locator("main").inner_text()
@@ -81,12 +90,12 @@ def test_every_way_in_by_keyboard_without_scripts(house: House, address: str, tm
                     box = part.bounding_box()
                     assert box is None or (box["x"] >= 0 and box["x"] + box["width"] <= width), part.inner_text()
 
-            def sign_in(email: str, password: str, page: Any = page, enter: Any = enter) -> None:
+            def sign_in(email: str, password: str, page: Any = page) -> None:
                 page.goto(f"{address}/sign-in")
-                page.keyboard.type(email)
+                typed(page, email)
                 page.keyboard.press("Tab")
-                page.keyboard.type(password)
-                enter()
+                typed(page, password)
+                enter(page)
 
             page.goto(f"{address}/sign-in")
             seen("sign-in", "With your phone")
@@ -97,13 +106,13 @@ def test_every_way_in_by_keyboard_without_scripts(house: House, address: str, tm
             house.later(minutes=40)
             page.goto(f"{address}/sign-in")
             page.fill("input[name=phone]", "98765 43210")
-            enter()
-            page.keyboard.type(house.code())
-            enter()
+            enter(page)
+            typed(page, house.code())
+            enter(page)
             seen("which", "choose yours")
-            page.keyboard.type(house.code())
+            typed(page, house.code())
             page.check("text=Prakash")
-            enter()
+            enter(page)
             seen("account", "Where you are signed in")
             sign_in("new@example.com", FIRST)
             seen("change", "Choose your own password")
@@ -111,7 +120,7 @@ def test_every_way_in_by_keyboard_without_scripts(house: House, address: str, tm
             seen("refused", "Change the password")
             sign_in("asha@example.com", WORD)
             page.goto(f"{address}/second-factor")
-            enter()
+            enter(page)
             seen("enrolment", "Show this to your app")
             context.close()
         chromium.close()
