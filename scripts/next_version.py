@@ -15,11 +15,11 @@ from earlybird.infra.db import connect
 from earlybird.infra.embedded import Embedded
 
 VERSIONS = Path(schema.__file__).parent / "versions"
-BEFORE, NUMBER, NAME = "0001", "0002", "doors_and_locks"
+BEFORE, NUMBER, NAME = "0002", "0003", "the_round"
 
-HEAD = f'''"""Doors and locks: how people come in, what seals the trail, what is said to the outside.
+HEAD = f'''"""The round: who drives what in which order, what links open, what was photographed, wished for and told.
 
-Why: who comes in is known, may do only what is theirs, and leaves a trace that cannot be rubbed out.
+Why: from tonight's plan to the last doorstep nothing may fall out, with and without signal.
 """
 
 from pathlib import Path

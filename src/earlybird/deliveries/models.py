@@ -6,11 +6,11 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, SmallInteger, Text, UniqueConstraint
+from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, SmallInteger, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from earlybird.deliveries.states import DeliveryState, EventKind, Via
+from earlybird.deliveries.states import DeliveryState, EventKind, RoundState, Via
 from earlybird.infra.db import Instant, Key, Now, Quantity, Table, one_of, ref
 from earlybird.territory.states import Shift
 
@@ -37,6 +37,45 @@ class Delivery(Table):
     attempt: Mapped[int] = mapped_column(SmallInteger, server_default="1")
     state: Mapped[str] = mapped_column(Text, server_default=DeliveryState.planned)
     state_at: Mapped[Now]
+
+
+class Round(Table):
+    """The stops of one driver on one shift of one day, in the order they are driven."""
+
+    __tablename__ = "rounds"
+    __table_args__ = (
+        Index("rounds_day_idx", "service_on", "site_id"),
+        Index("rounds_driver_id_service_on_idx", "driver_id", "service_on"),
+        one_of("shift", Shift),
+        one_of("state", RoundState),
+    )
+
+    id: Mapped[Key]
+    site_id: Mapped[UUID] = ref("sites.id")
+    service_on: Mapped[date]
+    shift: Mapped[str]
+    name: Mapped[str]
+    driver_id: Mapped[UUID | None] = ref("users.id", index=False)
+    substitute_id: Mapped[UUID | None] = ref("users.id")
+    standing_round_id: Mapped[UUID | None] = mapped_column(index=True)
+    state: Mapped[str] = mapped_column(Text, server_default=RoundState.planned)
+    state_at: Mapped[Now]
+    made_at: Mapped[Now]
+
+
+class RoundStop(Table):
+    """Where a planned stop stands in its round; positions run from 1, and may have gaps while a round is out."""
+
+    __tablename__ = "round_stops"
+    __table_args__ = (
+        UniqueConstraint("round_id", "position", deferrable=True, initially="DEFERRED"),
+        CheckConstraint("position >= 1", name="position"),
+    )
+
+    delivery_id: Mapped[UUID] = mapped_column(ForeignKey("deliveries.id"), primary_key=True)
+    round_id: Mapped[UUID] = ref("rounds.id", index=False)
+    position: Mapped[int] = mapped_column(Integer)
+    is_locked: Mapped[bool] = mapped_column(Boolean, server_default="false")
 
 
 class DeliveryLine(Table):

@@ -16,6 +16,15 @@ class DeliveryState(StrEnum):
     cancelled = "cancelled"
 
 
+class RoundState(StrEnum):
+    """Where a round stands."""
+
+    planned = "planned"
+    out = "out"
+    done = "done"
+    cancelled = "cancelled"
+
+
 class EventKind(StrEnum):
     """What was said at the door, or later about it."""
 
@@ -62,5 +71,19 @@ MACHINE = Machine(
         "fail": (frozenset({S.planned, S.out, S.delivered, S.partially_delivered}), S.not_delivered),
         "cancel": (frozenset({S.planned}), S.cancelled),
         "revive": (frozenset({S.cancelled}), S.planned),
+    },
+)
+
+R = RoundState
+
+ROUND_MACHINE = Machine(
+    name="round",
+    start=R.planned,
+    moves={
+        "send_out": (frozenset({R.planned}), R.out),
+        "finish": (frozenset({R.planned, R.out}), R.done),
+        "reopen": (frozenset({R.done}), R.out),
+        "cancel": (frozenset({R.planned}), R.cancelled),
+        "revive": (frozenset({R.cancelled}), R.planned),
     },
 )

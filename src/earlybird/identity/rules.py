@@ -142,7 +142,8 @@ UNPROVEN = UNREPENTANT | {"me.secure"}
 def within(ctx: Ctx, **conditions: str) -> str:
     """Return the SQL condition for the rows an actor reaches; its values come from `reach`.
 
-    `conditions` say, per scope, which rows it reaches, with `:me`, `:my_customers` and `:my_sites`. The scope `all`
+    `conditions` say, per scope, which rows it reaches, with `:me`, `:my_customers`, `:my_sites`, and
+    for links `:my_rounds` and `:my_orders`. The scope `all`
     reaches every row; a scope without a condition, and an actor without a reach, reach none.
     """
     scopes = ctx.actor.scopes
@@ -152,12 +153,14 @@ def within(ctx: Ctx, **conditions: str) -> str:
 
 
 def reach(ctx: Ctx) -> dict[str, Any]:
-    """Return the values `within` names: who acts, the customers who are theirs, the sites they work at."""
+    """Return the values `within` names: who acts, their customers, their sites, and what a link opens."""
     reaches = ctx.actor.reaches
     return {
         "me": ctx.actor.id,
         "my_customers": sorted({str(r.customer_id) for r in reaches if r.customer_id}),
         "my_sites": sorted({str(r.site_id) for r in reaches if r.site_id}),
+        "my_rounds": sorted({str(r.round_id) for r in reaches if r.round_id}),
+        "my_orders": sorted({str(r.order_id) for r in reaches if r.order_id}),
     }
 
 

@@ -12,12 +12,17 @@ from earlybird.kernel.ids import new_id
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """How far one role of an actor reaches with the present action: the scope, and what it is counted from."""
+    """How far one role of an actor reaches with the present action: the scope, and what it is counted from.
+
+    A shared link reaches one round or one order.
+    """
 
     role: str
     scope: str
     site_id: UUID | None = None
     customer_id: UUID | None = None
+    round_id: UUID | None = None
+    order_id: UUID | None = None
 
 
 EVERYWHERE = (Reach(role="system", scope="all"),)

@@ -1,0 +1,73 @@
+"""The round: who drives what in which order, what links open, what was photographed, wished for and told.
+
+Why: from tonight's plan to the last doorstep nothing may fall out, with and without signal.
+"""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+GUARDS = Path(__file__).parent.parent / "the_round.sql"
+UNGUARD = Path(__file__).parent.parent / "the_round_down.sql"
+
+
+def execute_script(path: Path) -> None:
+    """Run several statements at once, as the driver allows without parameters."""
+    op.get_bind().connection.driver_connection.execute(path.read_text(encoding="utf-8"))
+
+
+def upgrade() -> None:
+    op.create_table('rounds',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('site_id', sa.Uuid(), nullable=False),
+    sa.Column('service_on', sa.Date(), nullable=False),
+    sa.Column('shift', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('driver_id', sa.Uuid(), nullable=True),
+    sa.Column('substitute_id', sa.Uuid(), nullable=True),
+    sa.Column('standing_round_id', sa.Uuid(), nullable=True),
+    sa.Column('state', sa.Text(), server_default='planned', nullable=False),
+    sa.Column('state_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+    sa.Column('made_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+    sa.CheckConstraint("shift IN ('morning', 'evening')", name=op.f('rounds_shift_check')),
+    sa.CheckConstraint("state IN ('planned', 'out', 'done', 'cancelled')", name=op.f('rounds_state_check')),
+    sa.ForeignKeyConstraint(['driver_id'], ['users.id'], name=op.f('rounds_driver_id_fkey')),
+    sa.ForeignKeyConstraint(['site_id'], ['sites.id'], name=op.f('rounds_site_id_fkey')),
+    sa.ForeignKeyConstraint(['substitute_id'], ['users.id'], name=op.f('rounds_substitute_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('rounds_pkey'))
+    )
+    op.create_index('rounds_day_idx', 'rounds', ['service_on', 'site_id'], unique=False)
+    op.create_index('rounds_driver_id_service_on_idx', 'rounds', ['driver_id', 'service_on'], unique=False)
+    op.create_index(op.f('rounds_site_id_idx'), 'rounds', ['site_id'], unique=False)
+    op.create_index(op.f('rounds_standing_round_id_idx'), 'rounds', ['standing_round_id'], unique=False)
+    op.create_index(op.f('rounds_substitute_id_idx'), 'rounds', ['substitute_id'], unique=False)
+    op.create_table('round_stops',
+    sa.Column('delivery_id', sa.Uuid(), nullable=False),
+    sa.Column('round_id', sa.Uuid(), nullable=False),
+    sa.Column('position', sa.Integer(), nullable=False),
+    sa.Column('is_locked', sa.Boolean(), server_default='false', nullable=False),
+    sa.CheckConstraint('position >= 1', name=op.f('round_stops_position_check')),
+    sa.ForeignKeyConstraint(['delivery_id'], ['deliveries.id'], name=op.f('round_stops_delivery_id_fkey')),
+    sa.ForeignKeyConstraint(['round_id'], ['rounds.id'], name=op.f('round_stops_round_id_fkey')),
+    sa.PrimaryKeyConstraint('delivery_id', name=op.f('round_stops_pkey')),
+    sa.UniqueConstraint('round_id', 'position', deferrable=True, initially='DEFERRED', name=op.f('round_stops_round_id_position_key'))
+    )
+    execute_script(GUARDS)
+
+
+def downgrade() -> None:
+    execute_script(UNGUARD)
+    op.drop_table('round_stops')
+    op.drop_index(op.f('rounds_substitute_id_idx'), table_name='rounds')
+    op.drop_index(op.f('rounds_standing_round_id_idx'), table_name='rounds')
+    op.drop_index(op.f('rounds_site_id_idx'), table_name='rounds')
+    op.drop_index('rounds_driver_id_service_on_idx', table_name='rounds')
+    op.drop_index('rounds_day_idx', table_name='rounds')
+    op.drop_table('rounds')
