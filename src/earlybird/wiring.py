@@ -17,6 +17,7 @@ from earlybird.ledger import models as ledger
 from earlybird.migrations import models as migrations
 from earlybird.notifications import models as notifications
 from earlybird.orders import models as orders
+from earlybird.routes import models as routes
 from earlybird.subscriptions import models as subscriptions
 from earlybird.territory import models as territory
 from earlybird.webhooks import models as webhooks
@@ -43,6 +44,7 @@ TABLES = (
     deliveries,
     fulfilment,
     billing,
+    routes,
     importers,
     webhooks,
     migrations,
