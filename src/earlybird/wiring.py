@@ -61,6 +61,7 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.identity.api import keys, oidc, signing_in, users
     from earlybird.importers import api as tables
     from earlybird.reconcile import api as reconcile
+    from earlybird.routes.api import rounds, standing
     from earlybird.subscriptions import api as subscriptions
     from earlybird.territory import api as territory
     from earlybird.web.admin import audit_api, pages
@@ -73,6 +74,8 @@ def routers() -> tuple[APIRouter, ...]:
         orders.router,
         deliveries.router,
         plans.router,
+        rounds.router,
+        standing.router,
         catalog.router,
         customers.router,
         territory.router,
@@ -117,11 +120,14 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
     from earlybird.reconcile import jobs as reconcile
+    from earlybird.routes import jobs as cutting
     from earlybird.webhooks import jobs as webhooks
 
     return (
         sealing.every_minute(lambda: Checkpoints.at(settings)),
         planning.EVERY_FIVE_MINUTES,
+        cutting.EVERY_MINUTE,
+        cutting.ORDER,
         charging.EVERY_MINUTE,
         charging.NIGHTLY,
         reconcile.NIGHTLY,

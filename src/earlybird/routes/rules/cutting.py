@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from earlybird.routes.rules import memory, sequence
@@ -34,7 +34,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Tour:
-    """A round of the day."""
+    """A round of the day; `capacity` is how many packets fit."""
 
     id: UUID
     shift: str
@@ -42,8 +42,11 @@ class Tour:
     driver_id: UUID | None
     is_cut: bool = True
     merged_into_id: UUID | None = None
+    state: str = "planned"
+    standing_round_id: UUID | None = None
     course: Course = field(default_factory=Course)
     remembered: Mapping[Door, int] = field(default_factory=dict)
+    capacity: int | None = None
 
 
 def wanted(stops: Sequence[Stop], tours: Sequence[Tour]) -> list[tuple[str, UUID | None]]:
@@ -86,22 +89,30 @@ def _is_to_place(stop: Stop, by_id: Mapping[UUID, Tour]) -> bool:
     return stop.state == "planned" and not stop.is_held and stop.driver_id != tour.usual_driver_id
 
 
+def done_first(stops: Sequence[Stop]) -> int:
+    """Return how many stops, from the first on, nothing may come before: up to the last one that is made."""
+    return max((n + 1 for n, stop in enumerate(stops) if stop.state not in OPEN), default=0)
+
+
+def as_driven(stops: Sequence[Stop]) -> list[Visit]:
+    """Return the visits of a round under way: those behind the van are fastened."""
+    done = done_first(stops)
+    return [replace(stop.visit, is_locked=stop.visit.is_locked or n < done) for n, stop in enumerate(stops)]
+
+
 def arranged(present: Sequence[Stop], newcomers: Sequence[Stop], tour: Tour) -> list[Stop]:
     """Return the stops of a round in order: who stands there keeps their order among themselves.
 
     Remembered doors come where they are remembered, others where the detour is shortest, and those whose place
     nobody knows last, by neighbourhood. What is done is never preceded by what is new.
     """
-    frozen = max((n + 1 for n, stop in enumerate(present) if stop.state not in OPEN), default=0)
+    frozen = done_first(present)
     known = {stop.delivery_id: stop for stop in (*present, *newcomers)}
     rank = {key: tour.remembered[stop.door] for key, stop in known.items() if stop.door in tour.remembered}
     tidy = sorted(newcomers, key=lambda stop: (stop.neighbourhood, str(stop.delivery_id)))
     back = [stop.delivery_id for stop in tidy if stop.delivery_id in rank]
     order = [stop.delivery_id for stop in present]
-    if order:
-        order = memory.recalled(order, back, rank, frozen=frozen)
-    else:
-        order = sorted(back, key=lambda key: rank[key])
+    order = memory.recalled(order, back, rank, frozen=frozen) if order else sorted(back, key=lambda key: rank[key])
     new = [stop.visit for stop in tidy if stop.delivery_id not in rank]
     by_visit = [known[key].visit for key in order]
     if tour.usual_driver_id is None and tour.driver_id is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from earlybird.routes.rules.distance import Place, metres, seconds, table
 
@@ -26,22 +27,33 @@ MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A stop as its place in the order is decided. Times are seconds after midnight, local."""
+    """A stop as its place in the order is decided.
+
+    Times are seconds after midnight, local; `service` is how many seconds it takes, None: as long as any.
+    """
 
     key: Hashable
     place: Place | None = None
     is_locked: bool = False
     opens: int = 0
     closes: int | None = None
-    service: int = 120
+    service: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Where a round begins and ends (None: wherever its first and last stop are), and when it sets out."""
+    """Where a round begins and ends (None: wherever its first and last stop are), and when it sets out.
+
+    `service` is how many seconds a door takes that has no time of its own.
+    """
 
     base: Place | None = None
     starts: int = 0
+    service: int = 120
+
+    def at(self, visit: Visit) -> int:
+        """Return how many seconds a stop takes."""
+        return self.service if visit.service is None else visit.service
 
 
 def resequenced(
@@ -101,8 +113,56 @@ def arrival(visits: Sequence[Visit], course: Course) -> int:
         if visit.place is not None:
             clock += seconds(metres(here, visit.place)) if here is not None else 0
             here = visit.place
-        clock = max(clock, visit.opens) + visit.service
+        clock = max(clock, visit.opens) + course.at(visit)
     return clock
+
+
+def untangled(tour: Sequence[int], ways: Sequence[Sequence[int]], begin: int, end: int) -> list[int]:
+    """Return a tour without crossings: stretches are turned round, and up to three stops set elsewhere, while it pays.
+
+    `ways` are symmetric; `begin` and `end` stand before the first and after the last.
+    """
+    found, improved = list(tour), True
+    while improved:
+        turned = _turned([begin, *found, end], ways)
+        shifted = _shifted(turned, ways)
+        improved, found = shifted[1:-1] != found, shifted[1:-1]
+    return found
+
+
+def _turned(path: list[int], ways: Sequence[Sequence[int]]) -> list[int]:
+    improved = True
+    while improved:
+        improved = False
+        for n in range(1, len(path) - 2):
+            before, first = path[n - 1], path[n]
+            for m in range(n + 1, len(path) - 1):
+                last, after = path[m], path[m + 1]
+                if ways[before][last] + ways[first][after] < ways[before][first] + ways[last][after]:
+                    path[n : m + 1] = path[n : m + 1][::-1]
+                    first, improved = path[n], True
+    return path
+
+
+def _shifted(path: list[int], ways: Sequence[Sequence[int]]) -> list[int]:
+    for size in (1, 2, 3):
+        n = 1
+        while n + size < len(path):
+            part, rest = path[n : n + size], path[:n] + path[n + size :]
+            gap = ways[rest[n - 1]][rest[n]]
+            freed = ways[rest[n - 1]][part[0]] + ways[part[-1]][rest[n]] - gap
+            best, where = 0, None
+            for m in range(len(rest) - 1):
+                here, there = rest[m], rest[m + 1]
+                for turned in (part, part[::-1]):
+                    gain = freed - (ways[here][turned[0]] + ways[turned[-1]][there] - ways[here][there])
+                    if gain > best:
+                        best, where = gain, (m + 1, turned)
+            if where is not None:
+                path = rest[: where[0]] + where[1] + rest[where[0] :]
+            else:
+                n += 1
+    return path
 
 
 def keeps_locked(before: Sequence[tuple[Hashable, bool]], after: Sequence[Hashable]) -> bool:
@@ -170,7 +230,7 @@ class _Order:
                 freed = self._length(self.tour, start - 1, start + size) - self._gap(rest, start)
                 low, high = self._bounds(rest, start, part)
                 for turned in (part, part[::-1]) if size > 1 else (part,):
-                    inner = sum(self.ways[a][b] for a, b in zip(turned, turned[1:], strict=False))
+                    inner = sum(self.ways[a][b] for a, b in pairwise(turned))
                     for place in range(low, high + 1):
                         if place == start and turned is part:
                             continue
@@ -182,9 +242,7 @@ class _Order:
         found.sort()
         tours = [self._with(self.tour[:start] + self.tour[start + len(turned) :], place, turned)
                  for _, place, start, turned in found[:40]]  # fmt: skip
-        return [
-            (self._price(tour, at_first), tour) for tour in tours if self._moved(tour, at_first) <= most_moved
-        ]
+        return [(self._price(tour, at_first), tour) for tour in tours if self._moved(tour, at_first) <= most_moved]
 
     def _bounds(self, rest: list[int], start: int, part: list[int]) -> tuple[int, int]:
         """Return the first and the last place a part may go to: known stops pass no locked one."""
@@ -215,7 +273,7 @@ class _Order:
     def _length(self, tour: list[int], first: int, last: int) -> int:
         """Return the metres from one place in the tour to another, the base before its first and after its last."""
         stops = [tour[n] if 0 <= n < len(tour) else self.base for n in range(first, last + 1)]
-        return sum(self.ways[a][b] for a, b in zip(stops, stops[1:], strict=False))
+        return sum(self.ways[a][b] for a, b in pairwise(stops))
 
     def _cost(self, tour: list[int]) -> int:
         """Return the metres of a tour, and what coming late to doors weighs."""
@@ -229,6 +287,6 @@ class _Order:
                 clock = max(clock, visit.opens)
                 if visit.closes is not None:
                     late += max(0, clock - visit.closes)
-                clock += visit.service
+                clock += self.course.at(visit)
             here = unit
         return total + LATE * late

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
 
 from earlybird.routes.rules import sequence
 from earlybird.routes.rules.distance import Place, seconds, table
@@ -12,9 +15,15 @@ from earlybird.routes.rules.sequence import MOST, Course, Visit
 SECONDS = 1.0
 """How long a fresh order may be looked for."""
 
-ITERATIONS = 600
+ITERATIONS = 300
 """So many tries without anything better end the search: the same stops give the same order on any machine."""
 
+
+SEEDS = 3
+"""So many times one van's tour is looked for."""
+
+FOREVER = sys.maxsize
+"""The second that never comes."""
 
 SMALLEST = 4
 """With fewer places than this the order stands."""
@@ -59,29 +68,40 @@ class Solved:
 def solve(task: Task, *, limit: float = SECONDS, iterations: int | None = ITERATIONS, seed: int = 1) -> Solved:
     """Return short tours that make every call once. At most `limit` seconds; without `iterations` all of them."""
     from pyvrp import Model, solve
-    from pyvrp.stop import MaxRuntime, MultipleCriteria, NoImprovement
+    from pyvrp.stop import MaxRuntime, MultipleCriteria, NoImprovement, StoppingCriterion
 
     model = Model()
     places = [model.add_location(0, 0) for _ in task.distances]
-    last = {} if task.ends is None else {"tw_late": task.ends}
-    depot = model.add_depot(places[0], tw_early=task.starts, **last)
-    home = model.add_depot(places[-1], tw_early=task.starts, **last)
-    load = {} if task.capacity is None else {"capacity": task.capacity}
-    again = {} if task.trips == 1 else {"reload_depots": [depot], "max_reloads": task.trips - 1}
-    model.add_vehicle_type(task.vans, start_depot=depot, end_depot=home, tw_early=task.starts, **last, **load, **again)
+    end = FOREVER if task.ends is None else task.ends
+    depot = model.add_depot(places[0], tw_early=task.starts, tw_late=end)
+    model.add_vehicle_type(
+        task.vans,
+        capacity=[] if task.capacity is None else [task.capacity],
+        start_depot=depot,
+        end_depot=model.add_depot(places[-1], tw_early=task.starts, tw_late=end),
+        tw_early=task.starts,
+        tw_late=end,
+        reload_depots=[] if task.trips == 1 else [depot],
+        max_reloads=task.trips - 1,
+    )
     for call, place in zip(task.calls, places[1:-1], strict=True):
-        window = {} if call.closes is None else {"tw_late": call.closes}
-        demand = {} if task.capacity is None else {"delivery": call.demand}
-        model.add_client(place, service_duration=call.service, tw_early=call.opens, **demand, **window)
+        model.add_client(
+            place,
+            delivery=[] if task.capacity is None else [call.demand],
+            service_duration=call.service,
+            tw_early=call.opens,
+            tw_late=FOREVER if call.closes is None else call.closes,
+        )
     for n, here in enumerate(places):
         for m, there in enumerate(places):
             if n != m:
                 model.add_edge(here, there, task.distances[n][m], task.durations[n][m])
-    ends = [MaxRuntime(limit), *([NoImprovement(iterations)] if iterations else [])]
+    ends: list[StoppingCriterion] = [MaxRuntime(limit)]
+    if iterations:
+        ends.append(NoImprovement(iterations))
     result = solve(model.data(), MultipleCriteria(ends), seed=seed, collect_stats=False, display=False)
     tours = [[activity.idx for activity in route if activity.is_client()] for route in result.best.routes()]
     return Solved(tours, int(result.best.distance()), result.is_feasible())
-
 
 
 def fresh(
@@ -89,7 +109,7 @@ def fresh(
     course: Course,
     *,
     capacity: int | None = None,
-    loads: Mapping[Hashable, int] | None = None,
+    loads: Mapping[Any, int] | None = None,
     limit: float = SECONDS,
     iterations: int | None = ITERATIONS,
 ) -> list[Visit]:
@@ -110,7 +130,7 @@ def fresh(
         fixed = stretch[: len(stretch) - len(free)]
         found += [visit for unit in fixed for visit in unit]
         here = fixed[0][0].place if fixed else here
-        begins = Course(here, sequence.arrival(found, course))
+        begins = Course(here, sequence.arrival(found, course), course.service)
         found += _solved(free, begins, there, capacity, loads or {}, limit / len(stretches), iterations)
     return found
 
@@ -130,7 +150,7 @@ def _solved(
     begins: Course,
     end: Place | None,
     capacity: int | None,
-    loads: Mapping[Hashable, int],
+    loads: Mapping[Any, int],
     limit: float,
     iterations: int | None,
 ) -> list[Visit]:
@@ -143,7 +163,7 @@ def _solved(
             min(sum(loads.get(visit.key, 0) for visit in unit), capacity or 0),
             max(visit.opens for visit in unit),
             min((visit.closes for visit in unit if visit.closes is not None), default=None),
-            sum(visit.service for visit in unit),
+            sum(begins.at(visit) for visit in unit),
         )
         for unit in units
     ]
@@ -156,5 +176,20 @@ def _solved(
         starts=begins.starts,
         trips=2 * -(-most // capacity) if capacity else 1,
     )
-    done = solve(task, limit=limit, iterations=iterations)
-    return [visit for tour in done.tours for call in tour for visit in units[call]]
+    if task.capacity is not None or any(call.closes is not None or call.opens for call in calls):
+        order = [call for tour in solve(task, limit=limit, iterations=iterations).tours for call in tour]
+    else:
+        order = _shortest(task, limit, iterations)
+    return [visit for call in order for visit in units[call]]
+
+
+def _shortest(task: Task, limit: float, iterations: int | None) -> list[int]:
+    """Return the shortest of some tours, each without crossings: one van's own way is a weak spot of the solver."""
+    last = len(task.calls) + 1
+    found = []
+    for seed in range(1, SEEDS + 1):
+        tour = solve(task, limit=limit / SEEDS, iterations=iterations, seed=seed).tours[0]
+        path = [0, *sequence.untangled([n + 1 for n in tour], task.distances, 0, last), last]
+        way = sum(task.distances[here][there] for here, there in pairwise(path))
+        found.append((way, [n - 1 for n in path[1:-1]]))
+    return min(found)[1]
