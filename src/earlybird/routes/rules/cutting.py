@@ -72,7 +72,7 @@ def placed(stops: Sequence[Stop], tours: Sequence[Tour]) -> dict[UUID, list[Stop
 def last_merged(tour: Tour, by_id: Mapping[UUID, Tour]) -> Tour:
     """Return the round that takes what is meant for this one: itself, or where it was merged into."""
     seen = {tour.id}
-    while tour.merged_into_id in by_id and tour.merged_into_id not in seen:
+    while tour.merged_into_id is not None and tour.merged_into_id not in seen:
         tour = by_id[tour.merged_into_id]
         seen.add(tour.id)
     return tour
