@@ -1,6 +1,16 @@
 """The HTTP edge: one thread hop and one transaction per request, failures as problem+json, safe headers."""
 
-from earlybird.infra.http.doors import PLANS, PUBLIC, SAFE_METHODS, Caller, anybody, beforehand, circumstances, door, etag
+from earlybird.infra.http.doors import (
+    PLANS,
+    PUBLIC,
+    SAFE_METHODS,
+    Caller,
+    anybody,
+    beforehand,
+    circumstances,
+    door,
+    etag,
+)
 from earlybird.infra.http.edge import Edge, clock, install
 from earlybird.infra.http.limits import Limiter
 from earlybird.infra.http.problems import (

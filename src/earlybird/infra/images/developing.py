@@ -137,17 +137,15 @@ def _exif(image: Image.Image) -> dict[str, Any]:
     orientation = told.get(ExifTags.Base.Orientation)
     if isinstance(orientation, int):
         found["orientation"] = orientation
-    time = gps.get(ExifTags.GPS.GPSTimeStamp)
     north = _degrees(gps.get(ExifTags.GPS.GPSLatitude), gps.get(ExifTags.GPS.GPSLatitudeRef), 90)
     east = _degrees(gps.get(ExifTags.GPS.GPSLongitude), gps.get(ExifTags.GPS.GPSLongitudeRef), 180)
     if north is not None and east is not None:
         found |= {"latitude": north, "longitude": east}
     try:
-        hour, minute, second = (int(float(part)) for part in time)
-        found["gps_time"] = f"{hour:02d}:{minute:02d}:{second:02d}"
+        hour, minute, second = (int(float(part)) for part in gps.get(ExifTags.GPS.GPSTimeStamp, ()))
     except (TypeError, ValueError, ArithmeticError):
-        pass
-    return found
+        return found
+    return found | {"gps_time": f"{hour:02d}:{minute:02d}:{second:02d}"}
 
 
 def _word(text: str) -> str:

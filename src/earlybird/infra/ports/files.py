@@ -135,6 +135,7 @@ class BucketFiles:
         """Return the bucket; it is asked nothing yet."""
         from obstore.store import S3Store
 
+        named: Any = {"endpoint": endpoint} if endpoint else {}
         return cls(
             S3Store(
                 bucket,
@@ -143,7 +144,7 @@ class BucketFiles:
                 secret_access_key=secret,
                 region=region or "us-east-1",
                 virtual_hosted_style_request=False,
-                **({"endpoint": endpoint} if endpoint else {}),
+                **named,
                 client_options={
                     "timeout": PATIENCE,
                     "connect_timeout": timedelta(seconds=5),
