@@ -21,7 +21,7 @@ from earlybird.infra.http import door
 from earlybird.infra.images.darkroom import LARGEST
 from earlybird.kernel.ctx import Ctx
 
-router = APIRouter(prefix="/api/deliveries", tags=["deliveries"], responses=http.PROBLEMS)
+router = APIRouter(prefix="/api/deliveries", tags=["photos"], responses=http.PROBLEMS)
 
 LOCK = allow("deliveries.photograph")
 BYTES = {"schema": {"type": "string", "format": "binary", "minLength": 1, "maxLength": LARGEST}}

@@ -14,7 +14,7 @@ CHECK = Check(
     SELECT m.event_id::text || ':' || m.name AS subject,
            format('A picture of the stop of %s was named and never sent', m.service_on) AS title,
            NULL::bigint AS money_minor, NULL::text AS currency, m.customer_id,
-           jsonb_build_object('delivery_id', m.delivery_id, 'client_id', m.client_id, 'name', m.name) AS facts
+           jsonb_build_object('delivery_id', m.delivery_id, 'event_id', m.event_id, 'picture', m.name) AS facts
     FROM ({MISSING}) m
     WHERE m.received_at < CAST(:now AS timestamptz) - interval '1 day'
 """,
