@@ -115,3 +115,19 @@ class SiteUnknown(Invalid):
 
 class PlanTooFar(Invalid):
     """A day is planned within a year of today."""
+
+
+class NoSuchPhoto(NotFound):
+    """The delivery has no such picture."""
+
+
+class TooManyPhotos(Conflict):
+    """A delivery has at most 20 pictures."""
+
+
+class PhotoOfAnother(Invalid):
+    """That confirmation belongs to another delivery."""
+
+
+class PlaceByHalf(Invalid):
+    """A place has lat and lon."""
