@@ -151,3 +151,19 @@ class OrderOfOthers(Invalid):
 
 class SubstituteIsDriver(Invalid):
     """The driver of a round is no substitute for themselves."""
+
+
+class NoSuchPhoto(NotFound):
+    """The delivery has no such picture."""
+
+
+class TooManyPhotos(Conflict):
+    """A delivery has at most 20 pictures."""
+
+
+class PhotoOfAnother(Invalid):
+    """That confirmation belongs to another delivery."""
+
+
+class PlaceByHalf(Invalid):
+    """A place has lat and lon."""
