@@ -153,7 +153,9 @@ def test_a_better_order_is_found_close_by_or_afresh_and_passes_no_locked_stop(de
 
 def test_who_may_drive_a_round(cut: Depot, session: Session) -> None:
     asha = cut.round_of("Asha")
-    stranger = value(session, "INSERT INTO users (name, email, state) VALUES ('X', 'x@example.com', 'active') RETURNING id")
+    stranger = value(
+        session, "INSERT INTO users (name, email, state) VALUES ('X', 'x@example.com', 'active') RETURNING id"
+    )
     with pytest.raises(errors.NotADriver):
         rounds.reassign(session, cut.ctx, asha, driver_id=stranger)
     territory.set_driver_shifts(session, cut.ctx, cut.drivers["Chitra"], shifts=frozenset({Shift.evening}))

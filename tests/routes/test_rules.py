@@ -65,7 +65,9 @@ def test_without_coordinates_the_remembered_order_stands(given_round: Any) -> No
     assert resequenced(blind, [], course, frozen=made) == blind
     nowhere = [Visit(v.key) for v in late]
     assert resequenced(known, nowhere, course, frozen=made, most_moved=0) == [*known, *nowhere]
-    assert [k for k in keys(resequenced(known, late, course, most_moved=0, frozen=made)) if k < len(known)] == keys(known)
+    assert [k for k in keys(resequenced(known, late, course, most_moved=0, frozen=made)) if k < len(known)] == keys(
+        known
+    )
 
 
 @EXAMPLES
@@ -115,9 +117,7 @@ def _increasing(order: tuple[int, ...], size: int) -> list[tuple[int, ...]]:
 
 def test_a_hundred_stops_take_a_late_one_close_to_a_fresh_solve() -> None:
     draw = random.Random(4)
-    visits = [
-        Visit(n, Place(12.97 + draw.uniform(-0.03, 0.03), 77.59 + draw.uniform(-0.03, 0.03))) for n in range(101)
-    ]
+    visits = [Visit(n, Place(12.97 + draw.uniform(-0.03, 0.03), 77.59 + draw.uniform(-0.03, 0.03))) for n in range(101)]
     before = sequencing.fresh(visits[:100], DEPOT, limit=0.3)
     after = resequenced(before, visits[100:], DEPOT)
     assert moved(keys(before), keys(after)) <= 3
