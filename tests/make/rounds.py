@@ -41,8 +41,8 @@ class Depot:
     doors: dict[str, UUID] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, session: Session, ctx: Ctx) -> Depot:
-        depot = cls(session, make.business(session), ctx)
+    def at(cls, session: Session, ctx: Ctx, firm: Firm | None = None) -> Depot:
+        depot = cls(session, firm or make.business(session), ctx)
         depot.milk = make.product(session, depot.firm).id  # type: ignore[attr-defined]
         for name in ("Asha", "Bala", "Chitra"):
             depot.drivers[name] = make.driver(session, depot.firm, name).id

@@ -209,9 +209,13 @@ def test_any_row_of_commands_keeps_each_stop_in_one_round_of_its_driver(depot: D
     def a_round() -> Any:
         return draw.choice(rows(session, "SELECT id FROM rounds ORDER BY id"))["id"]
 
-    def a_stop(round_id: Any) -> Any:
-        found = queries.stops(session, round_id)
-        return draw.choice(found)["delivery_id"] if found else depot.stops["s0"]
+    def a_place() -> tuple[Any, Any]:
+        """A round and one of its stops."""
+        return tuple(draw.choice(rows(session, "SELECT round_id, delivery_id FROM round_stops ORDER BY 1, 2")).values())
+
+    def split() -> None:
+        round_id, delivery_id = a_place()
+        rounds.split(session, ctx, round_id, from_delivery_id=delivery_id, driver_id=drivers())
 
     def drivers() -> Any:
         return draw.choice([*depot.drivers.values(), None])
@@ -233,13 +237,13 @@ def test_any_row_of_commands_keeps_each_stop_in_one_round_of_its_driver(depot: D
         lambda: rounds.reassign(session, ctx, a_round(), driver_id=drivers()),
         lambda: rounds.swap(session, ctx, a_round(), other_id=a_round()),
         lambda: rounds.merge(session, ctx, a_round(), other_id=a_round()),
-        lambda: (lambda r: rounds.split(session, ctx, r, from_delivery_id=a_stop(r), driver_id=drivers()))(a_round()),
-        lambda: (lambda r: rounds.move_stop(session, ctx, r, a_stop(r), position=draw.randint(1, 9)))(a_round()),
-        lambda: (lambda r: rounds.lock_stop(session, ctx, r, a_stop(r), is_locked=draw.random() < 0.7))(a_round()),
+        split,
+        lambda: rounds.move_stop(session, ctx, *a_place(), position=draw.randint(1, 9)),
+        lambda: rounds.lock_stop(session, ctx, *a_place(), is_locked=draw.random() < 0.7),
         lambda: ordering.order(session, ctx, a_round(), is_fresh=False),
         lambda: rounds.send_out(session, ctx, a_round()),
         lambda: rounds.finish(session, ctx, a_round()),
-        late, gone, made, lambda: depot.cut(),
+        late, gone, made, depot.cut,
     ]  # fmt: skip
     done = refused = 0
     for _ in range(2000 if SOAK else 120):
