@@ -55,7 +55,7 @@ TABLES = (
 
 def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
-    from earlybird.billing.api import amounts, invoices, payments
+    from earlybird.billing.api import amounts, cash, invoices, payments
     from earlybird.catalog import api as catalog
     from earlybird.customers import api as customers
     from earlybird.deliveries.api import deliveries, orders, photos, plans
@@ -83,6 +83,7 @@ def routers() -> tuple[APIRouter, ...]:
         subscriptions.router,
         invoices.router,
         payments.router,
+        cash.router,
         amounts.router,
         reconcile.router,
         users.router,
@@ -135,6 +136,7 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
         sealing.every_minute(lambda: Checkpoints.at(settings)),
         planning.EVERY_FIVE_MINUTES,
         charging.EVERY_MINUTE,
+        charging.CASH,
         charging.NIGHTLY,
         reconcile.NIGHTLY,
         idempotency.HOURLY,

@@ -42,7 +42,11 @@ class ContentNotNamed(Invalid):
 
 
 class ReturnNeedsLines(Invalid):
-    """A return names the lines that came back, each with more than zero, and neither outcome nor empties."""
+    """A return names the lines that came back, each with more than zero, and neither outcome, containers nor cash."""
+
+
+class CashCurrency(Invalid):
+    """Cash is taken in the currency the customer is billed in."""
 
 
 class LineNotNamed(Invalid):

@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, SmallInteger, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from earlybird.deliveries.states import DeliveryState, EventKind, RoundState, Via
-from earlybird.infra.db import Instant, Key, Now, Quantity, Table, one_of, ref
+from earlybird.infra.db import Instant, Key, Minor, Now, Quantity, Table, one_of, ref
 from earlybird.territory.states import Shift
 
 
@@ -150,6 +150,51 @@ class DeliveryEventLine(Table):
     revision: Mapped[int] = mapped_column(SmallInteger)
     delta_quantity: Mapped[Quantity]
     reason: Mapped[str | None]
+
+
+class DeliveryEventPhoto(Table):
+    """A photo that an event speaks of, by the id of its file or the SHA-256 of what was taken; it may come later."""
+
+    __tablename__ = "delivery_event_photos"
+    __table_args__ = (Index(None, "photo"),)
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("delivery_events.id"), primary_key=True)
+    photo: Mapped[str] = mapped_column(Text, primary_key=True)
+
+
+class DeliveryCash(Table):
+    """What the cash taken at a stop stands at, each time words about it changed that; the last revision counts.
+
+    `holder_id` is the user in whose bag the money is; null where nobody drives the stop.
+    """
+
+    __tablename__ = "delivery_cash"
+    __table_args__ = (
+        UniqueConstraint("delivery_id", "revision"),
+        CheckConstraint("revision >= 1", name="revision"),
+        CheckConstraint("amount_minor >= 0", name="amount_minor"),
+    )
+
+    id: Mapped[Key]
+    event_id: Mapped[UUID] = ref("delivery_events.id")
+    delivery_id: Mapped[UUID] = ref("deliveries.id", index=False)
+    customer_id: Mapped[UUID]
+    revision: Mapped[int] = mapped_column(Integer)
+    amount_minor: Mapped[Minor]
+    currency: Mapped[str]
+    holder_id: Mapped[UUID | None]
+    taken_on: Mapped[date]
+
+
+class DeviceSequence(Table):
+    """Which of its numbers a device has delivered; a hole between them is something still to come, or lost."""
+
+    __tablename__ = "device_sequences"
+
+    owner: Mapped[str] = mapped_column(Text, primary_key=True)
+    device: Mapped[str] = mapped_column(Text, primary_key=True)
+    seen: Mapped[Any] = mapped_column(INT8MULTIRANGE)
+    heard_at: Mapped[Instant]
 
 
 class DeliveryRejection(Table):

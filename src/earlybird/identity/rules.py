@@ -115,6 +115,8 @@ GRANTS: tuple[tuple[str, dict[Role, Scope]], ...] = (
     ("billing.adjust", {R.admin: ALL}),
     ("payments.record", {R.admin: ALL, R.support: ALL}),
     ("payments.reverse", {R.admin: ALL}),
+    ("cash.read", {R.admin: ALL, R.support: ALL, R.driver: ROUND}),
+    ("cash.settle", {R.admin: ALL, R.support: ALL}),
     ("products.change", {R.admin: ALL}),
     ("prices.read", {R.admin: ALL, R.support: ALL, R.marketing: ALL}),
     ("prices.change", {R.admin: ALL}),
