@@ -18,6 +18,7 @@ from earlybird.ledger import models as ledger
 from earlybird.migrations import models as migrations
 from earlybird.notifications import models as notifications
 from earlybird.orders import models as orders
+from earlybird.routes import models as routes
 from earlybird.subscriptions import models as subscriptions
 from earlybird.territory import models as territory
 from earlybird.webhooks import models as webhooks
@@ -46,6 +47,7 @@ TABLES = (
     deliveries,
     fulfilment,
     billing,
+    routes,
     importers,
     webhooks,
     migrations,
@@ -63,6 +65,7 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.identity.api import keys, oidc, signing_in, users
     from earlybird.importers import api as tables
     from earlybird.reconcile import api as reconcile
+    from earlybird.routes.api import rounds, standing
     from earlybird.subscriptions import api as subscriptions
     from earlybird.territory import api as territory
     from earlybird.web.admin import audit_api, pages
@@ -75,6 +78,8 @@ def routers() -> tuple[APIRouter, ...]:
         orders.router,
         deliveries.router,
         plans.router,
+        rounds.router,
+        standing.router,
         photos.router,
         files.router,
         catalog.router,
@@ -130,11 +135,14 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
     from earlybird.reconcile import jobs as reconcile
+    from earlybird.routes import jobs as cutting
     from earlybird.webhooks import jobs as webhooks
 
     return (
         sealing.every_minute(lambda: Checkpoints.at(settings)),
         planning.EVERY_FIVE_MINUTES,
+        cutting.EVERY_MINUTE,
+        cutting.ORDER,
         charging.EVERY_MINUTE,
         charging.CASH,
         charging.NIGHTLY,

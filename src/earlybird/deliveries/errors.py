@@ -121,6 +121,42 @@ class PlanTooFar(Invalid):
     """A day is planned within a year of today."""
 
 
+class NoSuchRound(NotFound):
+    """There is no such round."""
+
+
+class RoundIsOver(Conflict):
+    """The round is back, or was cancelled; reopen it first."""
+
+
+class NotOfThisDay(Invalid):
+    """That is no other round of the same site, day and shift."""
+
+
+class NotOnThatShift(Invalid):
+    """That driver does not work on this shift."""
+
+
+class NothingToPart(Invalid):
+    """Name some of the stops that are still to be made, and leave some behind."""
+
+
+class StopNotInRound(Invalid):
+    """That stop does not stand in this round."""
+
+
+class StopIsLocked(Conflict):
+    """A locked stop stays where it stands; let it loose first."""
+
+
+class OrderOfOthers(Invalid):
+    """The new order names every stop of the round once, and no other."""
+
+
+class SubstituteIsDriver(Invalid):
+    """The driver of a round is no substitute for themselves."""
+
+
 class NoSuchPhoto(NotFound):
     """The delivery has no such picture."""
 

@@ -40,12 +40,26 @@ class Delivery(Table):
 
 
 class Round(Table):
-    """The stops of one driver on one shift of one day, in the order they are driven."""
+    """The stops of one driver on one shift of one day, in the order they are driven.
+
+    `is_cut`: the plan puts the stops of `usual_driver_id` here, whoever drives it today; a round that was split off
+    takes none. What the plan would put into a merged round goes where `merged_into_id` leads.
+    """
 
     __tablename__ = "rounds"
     __table_args__ = (
         Index("rounds_day_idx", "service_on", "site_id"),
         Index("rounds_driver_id_service_on_idx", "driver_id", "service_on"),
+        Index(
+            "rounds_cut_key",
+            "site_id",
+            "service_on",
+            "shift",
+            "usual_driver_id",
+            unique=True,
+            postgresql_where="is_cut",
+            postgresql_nulls_not_distinct=True,
+        ),
         one_of("shift", Shift),
         one_of("state", RoundState),
     )
@@ -57,6 +71,9 @@ class Round(Table):
     name: Mapped[str]
     driver_id: Mapped[UUID | None] = ref("users.id", index=False)
     substitute_id: Mapped[UUID | None] = ref("users.id")
+    usual_driver_id: Mapped[UUID | None] = ref("users.id")
+    is_cut: Mapped[bool] = mapped_column(Boolean, server_default="true")
+    merged_into_id: Mapped[UUID | None] = ref("rounds.id")
     standing_round_id: Mapped[UUID | None] = mapped_column(index=True)
     state: Mapped[str] = mapped_column(Text, server_default=RoundState.planned)
     state_at: Mapped[Now]
@@ -64,7 +81,10 @@ class Round(Table):
 
 
 class RoundStop(Table):
-    """Where a planned stop stands in its round; positions run from 1, and may have gaps while a round is out."""
+    """Where a planned stop stands in its round; positions run from 1.
+
+    A locked stop is passed by none; a held one was given to its driver by a person, so the plan leaves it there.
+    """
 
     __tablename__ = "round_stops"
     __table_args__ = (
@@ -76,6 +96,7 @@ class RoundStop(Table):
     round_id: Mapped[UUID] = ref("rounds.id", index=False)
     position: Mapped[int] = mapped_column(Integer)
     is_locked: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    is_held: Mapped[bool] = mapped_column(Boolean, server_default="false")
 
 
 class DeliveryLine(Table):

@@ -65,6 +65,13 @@ def upgrade() -> None:
     sa.Column('cash_id', sa.Uuid(), nullable=False),
     sa.PrimaryKeyConstraint('cash_id', name=op.f('unbooked_cash_pkey'))
     )
+    op.create_table('driver_shifts',
+    sa.Column('driver_id', sa.Uuid(), nullable=False),
+    sa.Column('shift', sa.Text(), nullable=False),
+    sa.CheckConstraint("shift IN ('morning', 'evening')", name=op.f('driver_shifts_shift_check')),
+    sa.ForeignKeyConstraint(['driver_id'], ['users.id'], name=op.f('driver_shifts_driver_id_fkey')),
+    sa.PrimaryKeyConstraint('driver_id', 'shift', name=op.f('driver_shifts_pkey'))
+    )
     op.create_table('cash_settlements',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('business_id', sa.Uuid(), nullable=False),
@@ -93,6 +100,9 @@ def upgrade() -> None:
     sa.Column('name', sa.Text(), nullable=False),
     sa.Column('driver_id', sa.Uuid(), nullable=True),
     sa.Column('substitute_id', sa.Uuid(), nullable=True),
+    sa.Column('usual_driver_id', sa.Uuid(), nullable=True),
+    sa.Column('is_cut', sa.Boolean(), server_default='true', nullable=False),
+    sa.Column('merged_into_id', sa.Uuid(), nullable=True),
     sa.Column('standing_round_id', sa.Uuid(), nullable=True),
     sa.Column('state', sa.Text(), server_default='planned', nullable=False),
     sa.Column('state_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
@@ -100,15 +110,71 @@ def upgrade() -> None:
     sa.CheckConstraint("shift IN ('morning', 'evening')", name=op.f('rounds_shift_check')),
     sa.CheckConstraint("state IN ('planned', 'out', 'done', 'cancelled')", name=op.f('rounds_state_check')),
     sa.ForeignKeyConstraint(['driver_id'], ['users.id'], name=op.f('rounds_driver_id_fkey')),
+    sa.ForeignKeyConstraint(['merged_into_id'], ['rounds.id'], name=op.f('rounds_merged_into_id_fkey')),
     sa.ForeignKeyConstraint(['site_id'], ['sites.id'], name=op.f('rounds_site_id_fkey')),
     sa.ForeignKeyConstraint(['substitute_id'], ['users.id'], name=op.f('rounds_substitute_id_fkey')),
+    sa.ForeignKeyConstraint(['usual_driver_id'], ['users.id'], name=op.f('rounds_usual_driver_id_fkey')),
     sa.PrimaryKeyConstraint('id', name=op.f('rounds_pkey'))
     )
+    op.create_index('rounds_cut_key', 'rounds', ['site_id', 'service_on', 'shift', 'usual_driver_id'], unique=True, postgresql_where='is_cut', postgresql_nulls_not_distinct=True)
     op.create_index('rounds_day_idx', 'rounds', ['service_on', 'site_id'], unique=False)
     op.create_index('rounds_driver_id_service_on_idx', 'rounds', ['driver_id', 'service_on'], unique=False)
+    op.create_index(op.f('rounds_merged_into_id_idx'), 'rounds', ['merged_into_id'], unique=False)
     op.create_index(op.f('rounds_site_id_idx'), 'rounds', ['site_id'], unique=False)
     op.create_index(op.f('rounds_standing_round_id_idx'), 'rounds', ['standing_round_id'], unique=False)
     op.create_index(op.f('rounds_substitute_id_idx'), 'rounds', ['substitute_id'], unique=False)
+    op.create_index(op.f('rounds_usual_driver_id_idx'), 'rounds', ['usual_driver_id'], unique=False)
+    op.create_table('standing_rounds',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('site_id', sa.Uuid(), nullable=False),
+    sa.Column('shift', sa.Text(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('driver_id', sa.Uuid(), nullable=False),
+    sa.Column('capacity', sa.Numeric(precision=14, scale=3), nullable=True),
+    sa.Column('service_minutes', sa.SmallInteger(), server_default='2', nullable=False),
+    sa.Column('remembered_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('made_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+    sa.Column('archived_at', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint("shift IN ('morning', 'evening')", name=op.f('standing_rounds_shift_check')),
+    sa.CheckConstraint('capacity > 0', name=op.f('standing_rounds_capacity_check')),
+    sa.CheckConstraint('service_minutes BETWEEN 0 AND 240', name=op.f('standing_rounds_service_minutes_check')),
+    sa.ForeignKeyConstraint(['driver_id'], ['users.id'], name=op.f('standing_rounds_driver_id_fkey')),
+    sa.ForeignKeyConstraint(['site_id'], ['sites.id'], name=op.f('standing_rounds_site_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('standing_rounds_pkey'))
+    )
+    op.create_index(op.f('standing_rounds_driver_id_idx'), 'standing_rounds', ['driver_id'], unique=False)
+    op.create_index('standing_rounds_driver_key', 'standing_rounds', ['site_id', 'shift', 'driver_id'], unique=True, postgresql_where='archived_at IS NULL')
+    op.create_table('door_windows',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('customer_id', sa.Uuid(), nullable=False),
+    sa.Column('address_id', sa.Uuid(), nullable=True),
+    sa.Column('opens', sa.Time(), nullable=True),
+    sa.Column('closes', sa.Time(), nullable=True),
+    sa.Column('service_minutes', sa.SmallInteger(), nullable=True),
+    sa.CheckConstraint('opens < closes', name=op.f('door_windows_opens_closes_check')),
+    sa.CheckConstraint('service_minutes BETWEEN 0 AND 240', name=op.f('door_windows_service_minutes_check')),
+    sa.ForeignKeyConstraint(['address_id'], ['addresses.id'], name=op.f('door_windows_address_id_fkey')),
+    sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], name=op.f('door_windows_customer_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('door_windows_pkey')),
+    sa.UniqueConstraint('customer_id', 'address_id', name=op.f('door_windows_customer_id_address_id_key'), postgresql_nulls_not_distinct=True)
+    )
+    op.create_index(op.f('door_windows_address_id_idx'), 'door_windows', ['address_id'], unique=False)
+    op.create_table('standing_stops',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('standing_round_id', sa.Uuid(), nullable=False),
+    sa.Column('customer_id', sa.Uuid(), nullable=False),
+    sa.Column('address_id', sa.Uuid(), nullable=True),
+    sa.Column('position', sa.Integer(), nullable=False),
+    sa.CheckConstraint('position >= 1', name=op.f('standing_stops_position_check')),
+    sa.ForeignKeyConstraint(['address_id'], ['addresses.id'], name=op.f('standing_stops_address_id_fkey')),
+    sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], name=op.f('standing_stops_customer_id_fkey')),
+    sa.ForeignKeyConstraint(['standing_round_id'], ['standing_rounds.id'], name=op.f('standing_stops_standing_round_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('standing_stops_pkey')),
+    sa.UniqueConstraint('standing_round_id', 'customer_id', 'address_id', name=op.f('standing_stops_standing_round_id_customer_id_address_id_key'), postgresql_nulls_not_distinct=True),
+    sa.UniqueConstraint('standing_round_id', 'position', deferrable=True, initially='DEFERRED', name=op.f('standing_stops_standing_round_id_position_key'))
+    )
+    op.create_index(op.f('standing_stops_address_id_idx'), 'standing_stops', ['address_id'], unique=False)
+    op.create_index(op.f('standing_stops_customer_id_idx'), 'standing_stops', ['customer_id'], unique=False)
     op.create_table('delivery_photos',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('delivery_id', sa.Uuid(), nullable=False),
@@ -127,6 +193,7 @@ def upgrade() -> None:
     sa.Column('round_id', sa.Uuid(), nullable=False),
     sa.Column('position', sa.Integer(), nullable=False),
     sa.Column('is_locked', sa.Boolean(), server_default='false', nullable=False),
+    sa.Column('is_held', sa.Boolean(), server_default='false', nullable=False),
     sa.CheckConstraint('position >= 1', name=op.f('round_stops_position_check')),
     sa.ForeignKeyConstraint(['delivery_id'], ['deliveries.id'], name=op.f('round_stops_delivery_id_fkey')),
     sa.ForeignKeyConstraint(['round_id'], ['rounds.id'], name=op.f('round_stops_round_id_fkey')),
@@ -162,11 +229,15 @@ def upgrade() -> None:
     op.add_column('payments', sa.Column('delivery_id', sa.Uuid(), nullable=True))
     op.add_column('payments', sa.Column('holder_id', sa.Uuid(), nullable=True))
     op.create_index('payments_delivery_id_key', 'payments', ['delivery_id'], unique=True, postgresql_where="state = 'recorded' AND delivery_id IS NOT NULL")
+    op.add_column('sites', sa.Column('latitude', sa.Numeric(precision=9, scale=6), nullable=True))
+    op.add_column('sites', sa.Column('longitude', sa.Numeric(precision=9, scale=6), nullable=True))
     execute_script(GUARDS)
 
 
 def downgrade() -> None:
     execute_script(UNGUARD)
+    op.drop_column('sites', 'longitude')
+    op.drop_column('sites', 'latitude')
     op.drop_index('payments_delivery_id_key', table_name='payments', postgresql_where="state = 'recorded' AND delivery_id IS NOT NULL")
     op.drop_column('payments', 'holder_id')
     op.drop_column('payments', 'delivery_id')
@@ -179,16 +250,28 @@ def downgrade() -> None:
     op.drop_index('delivery_photos_owner_idx', table_name='delivery_photos', postgresql_where='client_id IS NULL')
     op.drop_index(op.f('delivery_photos_file_id_idx'), table_name='delivery_photos')
     op.drop_table('delivery_photos')
+    op.drop_index(op.f('standing_stops_customer_id_idx'), table_name='standing_stops')
+    op.drop_index(op.f('standing_stops_address_id_idx'), table_name='standing_stops')
+    op.drop_table('standing_stops')
+    op.drop_index(op.f('door_windows_address_id_idx'), table_name='door_windows')
+    op.drop_table('door_windows')
+    op.drop_index('standing_rounds_driver_key', table_name='standing_rounds', postgresql_where='archived_at IS NULL')
+    op.drop_index(op.f('standing_rounds_driver_id_idx'), table_name='standing_rounds')
+    op.drop_table('standing_rounds')
+    op.drop_index(op.f('rounds_usual_driver_id_idx'), table_name='rounds')
     op.drop_index(op.f('rounds_substitute_id_idx'), table_name='rounds')
     op.drop_index(op.f('rounds_standing_round_id_idx'), table_name='rounds')
     op.drop_index(op.f('rounds_site_id_idx'), table_name='rounds')
+    op.drop_index(op.f('rounds_merged_into_id_idx'), table_name='rounds')
     op.drop_index('rounds_driver_id_service_on_idx', table_name='rounds')
     op.drop_index('rounds_day_idx', table_name='rounds')
+    op.drop_index('rounds_cut_key', table_name='rounds', postgresql_where='is_cut', postgresql_nulls_not_distinct=True)
     op.drop_table('rounds')
     op.drop_index(op.f('cash_settlements_journal_id_idx'), table_name='cash_settlements')
     op.drop_index(op.f('cash_settlements_driver_id_idx'), table_name='cash_settlements')
     op.drop_index(op.f('cash_settlements_business_id_idx'), table_name='cash_settlements')
     op.drop_table('cash_settlements')
+    op.drop_table('driver_shifts')
     op.drop_table('unbooked_cash')
     op.drop_table('files')
     op.drop_table('device_sequences')
