@@ -120,6 +120,7 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
     return (
         sealing.every_minute(lambda: Checkpoints.at(settings)),
         planning.EVERY_FIVE_MINUTES,
+        planning.EVERY_MINUTE,
         charging.EVERY_MINUTE,
         charging.NIGHTLY,
         reconcile.NIGHTLY,
