@@ -114,6 +114,9 @@ GRANTS: tuple[tuple[str, dict[Role, Scope]], ...] = (
     ("billing.adjust", {R.admin: ALL}),
     ("payments.record", {R.admin: ALL, R.support: ALL}),
     ("payments.reverse", {R.admin: ALL}),
+    ("links.read", {R.admin: ALL, R.support: ALL}),
+    ("links.change", {R.admin: ALL, R.support: ALL}),
+    ("link.see", {}),
     ("products.change", {R.admin: ALL}),
     ("prices.read", {R.admin: ALL, R.support: ALL, R.marketing: ALL}),
     ("prices.change", {R.admin: ALL}),
@@ -254,6 +257,7 @@ ALLOWANCES = {
     ThrottleKind.account: Allowance(20, 900),
     ThrottleKind.address: Allowance(50, 900, timedelta(hours=1)),
     ThrottleKind.sending: Allowance(1, 1800, shortest=30),
+    ThrottleKind.link: Allowance(3, 900),
 }
 """Known places have an allowance of their own, so that strangers cannot keep the owner of a login out."""
 

@@ -45,13 +45,16 @@ class Purpose(StrEnum):
 
 
 class ThrottleKind(StrEnum):
-    """What is counted: a login's tries from a known, one strange, all strange places; an address; messages."""
+    """What is counted: a login's tries from a known, one strange, all strange places; an address; messages; a link's
+    PINs from one place.
+    """
 
     known = "known"
     place = "place"
     account = "account"
     address = "address"
     sending = "sending"
+    link = "link"
 
 
 class UserState(StrEnum):

@@ -24,6 +24,16 @@ def execute_script(path: Path) -> None:
 
 
 def upgrade() -> None:
+    op.create_table('replan_requests',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('site_id', sa.Uuid(), nullable=False),
+    sa.Column('service_on', sa.Date(), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['site_id'], ['sites.id'], name=op.f('replan_requests_site_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('replan_requests_pkey'))
+    )
+    op.create_index(op.f('replan_requests_site_id_service_on_idx'), 'replan_requests', ['site_id', 'service_on'], unique=False)
     op.create_table('rounds',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('site_id', sa.Uuid(), nullable=False),
@@ -48,6 +58,58 @@ def upgrade() -> None:
     op.create_index(op.f('rounds_site_id_idx'), 'rounds', ['site_id'], unique=False)
     op.create_index(op.f('rounds_standing_round_id_idx'), 'rounds', ['standing_round_id'], unique=False)
     op.create_index(op.f('rounds_substitute_id_idx'), 'rounds', ['substitute_id'], unique=False)
+    op.create_table('shared_links',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('first_id', sa.Uuid(), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('site_id', sa.Uuid(), nullable=False),
+    sa.Column('round_id', sa.Uuid(), nullable=True),
+    sa.Column('order_id', sa.Uuid(), nullable=True),
+    sa.Column('first_on', sa.Date(), nullable=False),
+    sa.Column('last_on', sa.Date(), nullable=False),
+    sa.Column('actions', postgresql.ARRAY(sa.Text()), nullable=False),
+    sa.Column('shows_phones', sa.Boolean(), server_default='false', nullable=False),
+    sa.Column('token_hash', sa.Text(), nullable=False),
+    sa.Column('pin_mac', sa.Text(), nullable=True),
+    sa.Column('wrong_pin_count', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('max_uses', sa.Integer(), nullable=True),
+    sa.Column('use_count', sa.Integer(), server_default='0', nullable=False),
+    sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('revoked_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('revoked_reason', sa.Text(), nullable=True),
+    sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('made_by', sa.Text(), nullable=False),
+    sa.CheckConstraint('(round_id IS NULL) <> (order_id IS NULL)', name=op.f('shared_links_scope_check')),
+    sa.CheckConstraint('first_on <= last_on', name=op.f('shared_links_days_check')),
+    sa.CheckConstraint('max_uses >= 1', name=op.f('shared_links_max_uses_check')),
+    sa.CheckConstraint('use_count >= 0 AND use_count <= coalesce(max_uses, use_count)', name=op.f('shared_links_use_count_check')),
+    sa.ForeignKeyConstraint(['order_id'], ['orders.id'], name=op.f('shared_links_order_id_fkey')),
+    sa.ForeignKeyConstraint(['round_id'], ['rounds.id'], name=op.f('shared_links_round_id_fkey')),
+    sa.ForeignKeyConstraint(['site_id'], ['sites.id'], name=op.f('shared_links_site_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('shared_links_pkey')),
+    sa.UniqueConstraint('token_hash', name=op.f('shared_links_token_hash_key'))
+    )
+    op.create_index(op.f('shared_links_first_id_idx'), 'shared_links', ['first_id'], unique=False)
+    op.create_index(op.f('shared_links_order_id_idx'), 'shared_links', ['order_id'], unique=False)
+    op.create_index(op.f('shared_links_round_id_idx'), 'shared_links', ['round_id'], unique=False)
+    op.create_index(op.f('shared_links_site_id_idx'), 'shared_links', ['site_id'], unique=False)
+    op.create_table('link_uses',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('link_id', sa.Uuid(), nullable=False),
+    sa.Column('device_hash', sa.Text(), nullable=False),
+    sa.Column('access_hash', sa.Text(), nullable=False),
+    sa.Column('access_ends_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('opened_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('last_opened_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('open_count', sa.Integer(), server_default='1', nullable=False),
+    sa.Column('address', sa.Text(), nullable=True),
+    sa.Column('device', sa.Text(), nullable=True),
+    sa.ForeignKeyConstraint(['link_id'], ['shared_links.id'], name=op.f('link_uses_link_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('link_uses_pkey')),
+    sa.UniqueConstraint('access_hash', name=op.f('link_uses_access_hash_key')),
+    sa.UniqueConstraint('device_hash', name=op.f('link_uses_device_hash_key'))
+    )
+    op.create_index(op.f('link_uses_link_id_idx'), 'link_uses', ['link_id'], unique=False)
     op.create_table('round_stops',
     sa.Column('delivery_id', sa.Uuid(), nullable=False),
     sa.Column('round_id', sa.Uuid(), nullable=False),
@@ -65,9 +127,18 @@ def upgrade() -> None:
 def downgrade() -> None:
     execute_script(UNGUARD)
     op.drop_table('round_stops')
+    op.drop_index(op.f('link_uses_link_id_idx'), table_name='link_uses')
+    op.drop_table('link_uses')
+    op.drop_index(op.f('shared_links_site_id_idx'), table_name='shared_links')
+    op.drop_index(op.f('shared_links_round_id_idx'), table_name='shared_links')
+    op.drop_index(op.f('shared_links_order_id_idx'), table_name='shared_links')
+    op.drop_index(op.f('shared_links_first_id_idx'), table_name='shared_links')
+    op.drop_table('shared_links')
     op.drop_index(op.f('rounds_substitute_id_idx'), table_name='rounds')
     op.drop_index(op.f('rounds_standing_round_id_idx'), table_name='rounds')
     op.drop_index(op.f('rounds_site_id_idx'), table_name='rounds')
     op.drop_index('rounds_driver_id_service_on_idx', table_name='rounds')
     op.drop_index('rounds_day_idx', table_name='rounds')
     op.drop_table('rounds')
+    op.drop_index(op.f('replan_requests_site_id_service_on_idx'), table_name='replan_requests')
+    op.drop_table('replan_requests')
