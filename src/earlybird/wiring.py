@@ -17,6 +17,7 @@ from earlybird.ledger import models as ledger
 from earlybird.migrations import models as migrations
 from earlybird.notifications import models as notifications
 from earlybird.orders import models as orders
+from earlybird.requests import models as requests
 from earlybird.subscriptions import models as subscriptions
 from earlybird.territory import models as territory
 from earlybird.webhooks import models as webhooks
@@ -42,6 +43,7 @@ TABLES = (
     orders,
     deliveries,
     fulfilment,
+    requests,
     billing,
     importers,
     webhooks,
@@ -59,6 +61,7 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.identity.api import keys, oidc, signing_in, users
     from earlybird.importers import api as tables
     from earlybird.reconcile import api as reconcile
+    from earlybird.requests import api as requests
     from earlybird.subscriptions import api as subscriptions
     from earlybird.territory import api as territory
     from earlybird.web.admin import audit_api, pages
@@ -72,6 +75,7 @@ def routers() -> tuple[APIRouter, ...]:
         deliveries.router,
         plans.router,
         links.router,
+        requests.router,
         catalog.router,
         customers.router,
         territory.router,
@@ -116,6 +120,7 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
     from earlybird.reconcile import jobs as reconcile
+    from earlybird.requests import jobs as requests
     from earlybird.webhooks import jobs as webhooks
 
     return (
@@ -131,6 +136,7 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
         notifications.sweep(Keys.read(settings), messages(settings)),
         webhooks.sweep(Keys.read(settings), Outward(private=settings.webhooks_private)),
         webhooks.NIGHTLY,
+        requests.HOURLY,
     )
 
 

@@ -45,9 +45,7 @@ class Purpose(StrEnum):
 
 
 class ThrottleKind(StrEnum):
-    """What is counted: a login's tries from a known, one strange, all strange places; an address; messages; a link's
-    PINs from one place.
-    """
+    """What is counted: a login's tries from a known, one strange, all strange places; an address; messages; PINs."""
 
     known = "known"
     place = "place"

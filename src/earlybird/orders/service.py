@@ -58,7 +58,8 @@ def place(
 ) -> Order:
     """Take a one-time order for a service date still open; a line copies the price it is sold at.
 
-    `after_cutoff`: also for a day whose cut-off has passed, if it is not past itself. Only a business customer's order may leave the day open; it then costs what is in force today.
+    Only a business customer's order may leave the day open; it then costs what is in force today. `after_cutoff`:
+    also for a day whose cut-off has passed, if it is not past itself.
     """
     _check_lines(ctx, lines)
     buyer = queries.find_buyer(session, ctx, customer_id)

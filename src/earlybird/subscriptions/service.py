@@ -152,9 +152,7 @@ def pause(
     order, site_id = queries.get_for_update(session, ctx, subscription_id)
     _check_runs(order, max(starts_on, order.starts_on), field="starts_on")
     shifts = queries.shifts_on(session, subscription_id, starts_on)
-    closes_at = check_cutoff(
-        session, ctx, site_id, starts_on, shifts, field="starts_on", after_cutoff=after_cutoff
-    )
+    closes_at = check_cutoff(session, ctx, site_id, starts_on, shifts, field="starts_on", after_cutoff=after_cutoff)
     row = SubscriptionPause(
         id=new_id(),
         subscription_id=subscription_id,
@@ -211,8 +209,9 @@ def override(
 ) -> UUID:
     """Say for one date how much (0 is none), in which shift, by whom; it supersedes what was said before.
 
-    `after_cutoff`: also where the cut-off of the date has passed. None leaves the quantity, the shift or the driver as the standing order has it. An irregular entry supersedes
-    irregular ones only: it is said beside an override, and beats it.
+    None leaves the quantity, the shift or the driver as the standing order has it. An irregular entry supersedes
+    irregular ones only: it is said beside an override, and beats it. `after_cutoff`: also where the cut-off of the
+    date has passed.
     """
     if quantity is None and shift is None and driver_id is None:
         raise NothingSaid(field="quantity")
@@ -220,9 +219,7 @@ def override(
     _check_runs(order, service_on, field="service_on")
     _check_driver(session, ctx, driver_id)
     shifts = [*queries.shifts_on(session, subscription_id, service_on), shift]
-    closes_at = check_cutoff(
-        session, ctx, site_id, service_on, shifts, field="service_on", after_cutoff=after_cutoff
-    )
+    closes_at = check_cutoff(session, ctx, site_id, service_on, shifts, field="service_on", after_cutoff=after_cutoff)
     _supersede(session, ctx, subscription_id, service_on, kind)
     said = {"service_on": service_on, "kind": kind, "quantity": quantity, "shift": shift, "driver_id": driver_id}
     row = SubscriptionOverride(

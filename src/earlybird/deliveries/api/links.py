@@ -95,9 +95,7 @@ def renew(session: Session, ctx: Ctx, *, link_id: UUID, request: Request) -> Mad
 def open_link(session: Session, ctx: Ctx, *, body: OpenLink, request: Request) -> OpenedLink | LinkClosed:
     """Open a shared link for half an hour; a link or PIN that does not open is refused in one voice."""
     keys = keys_of(request)
-    opened = service.open_link(
-        session, ctx, keys, token=body.token, pin=body.pin, device_key=body.device_key
-    )
+    opened = service.open_link(session, ctx, keys, token=body.token, pin=body.pin, device_key=body.device_key)
     if isinstance(opened, LinkClosed):
         return opened
     return OpenedLink(
@@ -118,6 +116,4 @@ def look(session: Session, ctx: Ctx) -> LinkRound:
 
 
 def _made(request: Request, made: service.Made) -> MadeLink:
-    return MadeLink(
-        id=made.id, url=f"{site_of(request)}/l/{made.token}", token=made.token, expires_at=made.expires_at
-    )
+    return MadeLink(id=made.id, url=f"{site_of(request)}/l/{made.token}", token=made.token, expires_at=made.expires_at)

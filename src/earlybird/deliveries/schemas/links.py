@@ -20,7 +20,9 @@ Pin = Annotated[str, StringConstraints(pattern=r"^[0-9]{4,8}$")]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
 Actions = Annotated[
     list[LinkAction],
-    Field(min_length=1, max_length=3, description="`see` always; `confirm` and `ask` where it may.", examples=[["see"]]),
+    Field(
+        min_length=1, max_length=3, description="`see` always; `confirm` and `ask` where it may.", examples=[["see"]]
+    ),
 ]
 
 

@@ -20,7 +20,7 @@ class Limiter:
         self._window = limits.strategies.SlidingWindowCounterRateLimiter(limits.storage.MemoryStorage())
 
     def wait(self, credential: str | None, request: Request, *, per_minute: int | None = None) -> int:
-        """Count one request; return 0, or how many seconds its caller has to wait: for a stricter limit, if one is given."""
+        """Count one request; return 0, or how many seconds its caller has to wait (with `per_minute` of its own)."""
         item = self._item if per_minute is None else limits.RateLimitItemPerMinute(per_minute)
         caller = hashlib.sha256(credential.encode()).hexdigest() if credential else ""
         name = caller or (request.client.host if request.client else "")

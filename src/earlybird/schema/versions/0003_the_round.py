@@ -110,6 +110,60 @@ def upgrade() -> None:
     sa.UniqueConstraint('device_hash', name=op.f('link_uses_device_hash_key'))
     )
     op.create_index(op.f('link_uses_link_id_idx'), 'link_uses', ['link_id'], unique=False)
+    op.create_table('requests',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('client_id', sa.Text(), nullable=False),
+    sa.Column('digest', sa.Text(), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('site_id', sa.Uuid(), nullable=False),
+    sa.Column('customer_id', sa.Uuid(), nullable=False),
+    sa.Column('delivery_id', sa.Uuid(), nullable=True),
+    sa.Column('subscription_id', sa.Uuid(), nullable=True),
+    sa.Column('service_on', sa.Date(), nullable=False),
+    sa.Column('ends_on', sa.Date(), nullable=True),
+    sa.Column('product_id', sa.Uuid(), nullable=True),
+    sa.Column('quantity', sa.Numeric(precision=14, scale=3), nullable=True),
+    sa.Column('shift', sa.Text(), nullable=True),
+    sa.Column('driver_id', sa.Uuid(), nullable=True),
+    sa.Column('note', sa.Text(), nullable=True),
+    sa.Column('asked_by_kind', sa.Text(), nullable=False),
+    sa.Column('asked_by_id', sa.Uuid(), nullable=True),
+    sa.Column('asked_by', sa.Text(), nullable=False),
+    sa.Column('via', sa.Text(), nullable=False),
+    sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('cutoff_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('is_in_time', sa.Boolean(), nullable=False),
+    sa.Column('state', sa.Text(), server_default='waiting', nullable=False),
+    sa.Column('state_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('decided_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('decided_by', sa.Text(), nullable=True),
+    sa.Column('reason', sa.Text(), nullable=True),
+    sa.Column('effective_on', sa.Date(), nullable=True),
+    sa.Column('is_after_cutoff', sa.Boolean(), server_default='false', nullable=False),
+    sa.Column('order_id', sa.Uuid(), nullable=True),
+    sa.CheckConstraint("kind IN ('pause', 'stop', 'extra_product', 'quantity', 'shift', 'driver')", name=op.f('requests_kind_check')),
+    sa.CheckConstraint("shift IN ('morning', 'evening')", name=op.f('requests_shift_check')),
+    sa.CheckConstraint("state IN ('waiting', 'approved', 'rejected', 'withdrawn', 'expired')", name=op.f('requests_state_check')),
+    sa.CheckConstraint('ends_on >= service_on', name=op.f('requests_days_check')),
+    sa.CheckConstraint('quantity >= 0', name=op.f('requests_quantity_check')),
+    sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], name=op.f('requests_customer_id_fkey')),
+    sa.ForeignKeyConstraint(['delivery_id'], ['deliveries.id'], name=op.f('requests_delivery_id_fkey')),
+    sa.ForeignKeyConstraint(['driver_id'], ['users.id'], name=op.f('requests_driver_id_fkey')),
+    sa.ForeignKeyConstraint(['order_id'], ['orders.id'], name=op.f('requests_order_id_fkey')),
+    sa.ForeignKeyConstraint(['product_id'], ['products.id'], name=op.f('requests_product_id_fkey')),
+    sa.ForeignKeyConstraint(['site_id'], ['sites.id'], name=op.f('requests_site_id_fkey')),
+    sa.ForeignKeyConstraint(['subscription_id'], ['subscriptions.id'], name=op.f('requests_subscription_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('requests_pkey')),
+    sa.UniqueConstraint('asked_by_kind', 'asked_by_id', 'client_id', name=op.f('requests_asked_by_kind_asked_by_id_client_id_key'), postgresql_nulls_not_distinct=True)
+    )
+    op.create_index(op.f('requests_customer_id_idx'), 'requests', ['customer_id'], unique=False)
+    op.create_index(op.f('requests_delivery_id_idx'), 'requests', ['delivery_id'], unique=False)
+    op.create_index(op.f('requests_driver_id_idx'), 'requests', ['driver_id'], unique=False)
+    op.create_index(op.f('requests_order_id_idx'), 'requests', ['order_id'], unique=False)
+    op.create_index(op.f('requests_product_id_idx'), 'requests', ['product_id'], unique=False)
+    op.create_index(op.f('requests_site_id_idx'), 'requests', ['site_id'], unique=False)
+    op.create_index(op.f('requests_subscription_id_idx'), 'requests', ['subscription_id'], unique=False)
+    op.create_index('requests_waiting_idx', 'requests', ['service_on'], unique=False, postgresql_where="state = 'waiting'")
     op.create_table('round_stops',
     sa.Column('delivery_id', sa.Uuid(), nullable=False),
     sa.Column('round_id', sa.Uuid(), nullable=False),
@@ -127,6 +181,15 @@ def upgrade() -> None:
 def downgrade() -> None:
     execute_script(UNGUARD)
     op.drop_table('round_stops')
+    op.drop_index('requests_waiting_idx', table_name='requests', postgresql_where="state = 'waiting'")
+    op.drop_index(op.f('requests_subscription_id_idx'), table_name='requests')
+    op.drop_index(op.f('requests_site_id_idx'), table_name='requests')
+    op.drop_index(op.f('requests_product_id_idx'), table_name='requests')
+    op.drop_index(op.f('requests_order_id_idx'), table_name='requests')
+    op.drop_index(op.f('requests_driver_id_idx'), table_name='requests')
+    op.drop_index(op.f('requests_delivery_id_idx'), table_name='requests')
+    op.drop_index(op.f('requests_customer_id_idx'), table_name='requests')
+    op.drop_table('requests')
     op.drop_index(op.f('link_uses_link_id_idx'), table_name='link_uses')
     op.drop_table('link_uses')
     op.drop_index(op.f('shared_links_site_id_idx'), table_name='shared_links')
