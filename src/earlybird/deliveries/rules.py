@@ -64,6 +64,26 @@ class Claim(NamedTuple):
     quantity: Decimal
 
 
+class Whose(NamedTuple):
+    """Of which stops somebody may speak: those they drive or stand in for, those of a link's rounds and orders."""
+
+    me: str | None = None
+    rounds: frozenset[str] = frozenset()
+    orders: frozenset[str] = frozenset()
+
+    def authority(
+        self, *, order_id: str, round_id: str | None, driver_id: str | None, substitute_id: str | None
+    ) -> Authority | None:
+        """Return how much the word counts about a stop; None where the stop is not theirs to speak of."""
+        if self.me is not None and driver_id == self.me:
+            return Authority.driver
+        if self.me is not None and substitute_id == self.me:
+            return Authority.substitute
+        if order_id in self.orders or round_id in self.rounds:
+            return Authority.link
+        return None
+
+
 class Told(NamedTuple):
     """An accepted event: absolute quantities per delivery line, or for a return what came back."""
 

@@ -70,7 +70,7 @@ def orders_locked(session: Session, ids: Collection[str]) -> Sequence[Any]:
 
 
 def stops(session: Session, order_ids: Collection[str]) -> Sequence[Any]:
-    """Return every line of every attempt of these orders with its driver, attempts and lines in order.
+    """Return every line of every attempt of these orders with its driver and round, attempts and lines in order.
 
     OFFSET 0 keeps each step an index look-up per key: without it a table planned a minute ago, of
     which the server has no statistics yet, is read whole for every chunk.
@@ -80,9 +80,11 @@ def stops(session: Session, order_ids: Collection[str]) -> Sequence[Any]:
         """
         SELECT d.order_id::text, d.id::text, d.attempt, d.planned_on, d.state, l.id::text, l.order_line_id::text,
                p.product_id::text, l.service_on, l.ordered_quantity, l.delivered_quantity, p.quantity,
-               p.cancelled_at IS NOT NULL, d.driver_id::text
+               p.cancelled_at IS NOT NULL, d.driver_id::text, r.substitute_id::text, r.id::text
         FROM unnest(CAST(:order_ids AS uuid[])) AS k(id)
         CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE order_id = k.id OFFSET 0) d
+        LEFT JOIN round_stops w ON w.delivery_id = d.id
+        LEFT JOIN rounds r ON r.id = w.round_id
         LEFT JOIN LATERAL (SELECT * FROM delivery_lines WHERE delivery_id = d.id OFFSET 0) l ON true
         LEFT JOIN LATERAL (SELECT * FROM order_lines WHERE id = l.order_line_id OFFSET 0) p ON true
         ORDER BY d.order_id, d.attempt, l.order_line_id

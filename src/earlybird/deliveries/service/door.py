@@ -15,7 +15,7 @@ from earlybird.audit import service as audit
 from earlybird.audit.errors import ChangedMeanwhile
 from earlybird.deliveries import errors, rules
 from earlybird.deliveries.queries import door as queries
-from earlybird.deliveries.rules import Line, Told
+from earlybird.deliveries.rules import Line, Told, Whose
 from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, OrderKey, Verdict, said
 from earlybird.deliveries.service import facts, stops
 from earlybird.deliveries.service.stops import Chunk, Known, Order, Stop
@@ -45,26 +45,27 @@ def confirm_many(
     confirmations: Sequence[Confirmation | NotRead],
     *,
     bodies: Sequence[bytes] | None = None,
-    round_of: str | None = None,
+    whose: Whose | None = None,
 ) -> list[Verdict]:
     """Take confirmations in their order and answer each; what cannot be taken is kept as it came.
 
     `bodies` are the texts they were read from. A row that the database itself refuses is found by
     halving and rejected alone. Orders stay locked until the caller's transaction ends. With
-    `round_of`, the id of a driver, the stops of others are not there.
+    `whose`, the stops of others are not there, and the stop says how much the word counts; without it every stop
+    is there, and the confirmation says so itself.
     """
     texts = bodies or [c.model_dump_json().encode() if isinstance(c, Confirmation) else b"" for c in confirmations]
-    return _within(session, ctx, list(confirmations), list(texts), round_of)
+    return _within(session, ctx, list(confirmations), list(texts), whose)
 
 
 def _within(
-    session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes], round_of: str | None
+    session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes], whose: Whose | None
 ) -> list[Verdict]:
     """Take a chunk inside a savepoint: again after a collision, in halves where a value is refused."""
     for left in reversed(range(TRIES)):
         try:
             with session.begin_nested():
-                return _take(session, ctx, items, bodies, round_of)
+                return _take(session, ctx, items, bodies, whose)
         except DBAPIError as failure:
             state = getattr(failure.orig, "sqlstate", None) or ""
             if failure.connection_invalidated or not (state in AGAIN or state.startswith(DATA)):
@@ -78,8 +79,8 @@ def _within(
     if len(items) > 1:
         half = len(items) // 2
         return [
-            *_within(session, ctx, items[:half], bodies[:half], round_of),
-            *_within(session, ctx, items[half:], bodies[half:], round_of),
+            *_within(session, ctx, items[:half], bodies[:half], whose),
+            *_within(session, ctx, items[half:], bodies[half:], whose),
         ]
     refusal = errors.DatabaseRefused(reason=reason)
     verdict = refused(items[0].client_id, refusal)
@@ -88,10 +89,10 @@ def _within(
 
 
 def _take(
-    session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes], round_of: str | None
+    session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes], whose: Whose | None
 ) -> list[Verdict]:
     """Load, judge and write one chunk."""
-    chunk = stops.load(session, [item for item in items if isinstance(item, Confirmation)], round_of)
+    chunk = stops.load(session, [item for item in items if isinstance(item, Confirmation)], whose)
     verdicts = []
     for item in items:
         if isinstance(item, Confirmation):
@@ -122,11 +123,13 @@ def _judge(ctx: Ctx, chunk: Chunk, item: Confirmation) -> Verdict:
             raise errors.ClientIdTaken(field="client_id")
         return known.verdict
     order = _order(chunk, item)
-    stop = _stop([stop for stop in order.stops if chunk.has_on_round(stop)], item)
+    stop = _stop(chunk.mine(order), item)
+    authority = chunk.authority(order, stop) if chunk.whose else None
+    rank = item.rank if authority is None else authority.value
     rules.check_when(
         chunk.policy,
         kind=item.kind,
-        authority=item.rank,
+        authority=rank,
         reason=item.reason,
         device_at=item.device_at,
         device_on=item.device_at.astimezone(order.zone).date(),
@@ -137,7 +140,7 @@ def _judge(ctx: Ctx, chunk: Chunk, item: Confirmation) -> Verdict:
         quantities = rules.shortcut(stop.lines, delivered=item.outcome == "delivered")
     else:
         quantities = rules.quantities(chunk.policy, stop.lines, item.claims)
-    return _accept(ctx, chunk, order, stop, item, digest, quantities)
+    return _accept(ctx, chunk, order, stop, item, rank, digest, quantities)
 
 
 def _order(chunk: Chunk, item: Confirmation) -> Order:
@@ -152,7 +155,7 @@ def _order(chunk: Chunk, item: Confirmation) -> Order:
     if isinstance(found, Failure):
         raise found
     order = chunk.orders.get(found) if found is not None else None
-    if order is None or not chunk.reaches(order):
+    if order is None or (chunk.whose is not None and not chunk.mine(order)):
         raise errors.OrderUnknown(field=where)
     if order.state == OrderState.cancelled:
         raise errors.OrderCancelled(field=where)
@@ -179,7 +182,14 @@ def _stop(mine: list[Stop], item: Confirmation) -> Stop:
 
 
 def _accept(
-    ctx: Ctx, chunk: Chunk, order: Order, stop: Stop, item: Confirmation, digest: str, quantities: dict[str, Decimal]
+    ctx: Ctx,
+    chunk: Chunk,
+    order: Order,
+    stop: Stop,
+    item: Confirmation,
+    rank: int,
+    digest: str,
+    quantities: dict[str, Decimal],
 ) -> Verdict:
     """Add an event to its stop and note by how much it changes what follows from all of them."""
     if item.actor is None:
@@ -187,7 +197,7 @@ def _accept(
     else:
         actor = (item.actor.kind, item.actor.id, item.actor.name)
     containers = {e.container: e.quantity for e in item.empties or ()}
-    told = Told(item.client_id, item.kind, item.rank, item.device_at, stops.actor_word(*actor), quantities, containers)
+    told = Told(item.client_id, item.kind, rank, item.device_at, stops.actor_word(*actor), quantities, containers)
     event_id = ids.new_id()
     before = {c: rules.empties(stop.events, c) for c in containers}
     stop.events.append(told)

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from earlybird.deliveries import errors, rules
 from earlybird.deliveries.queries import door as queries
-from earlybird.deliveries.rules import Line, Policy, Told
+from earlybird.deliveries.rules import Line, Policy, Told, Whose
 from earlybird.deliveries.schemas import Answer, Confirmation, OrderKey, Verdict
 from earlybird.deliveries.service import facts
-from earlybird.deliveries.states import DeliveryState, EventKind
+from earlybird.deliveries.states import Authority, DeliveryState, EventKind
 from earlybird.kernel.errors import Failure
 from earlybird.orders.states import OrderState
 
@@ -32,6 +32,8 @@ class Stop:
     state: DeliveryState
     now_state: DeliveryState
     driver_id: str | None = None
+    substitute_id: str | None = None
+    round_id: str | None = None
     lines: list[Line] = field(default_factory=list)
     delivered: dict[str, Decimal] = field(default_factory=dict)
     events: list[Told] = field(default_factory=list)
@@ -80,22 +82,26 @@ class Chunk:
     names: dict[Any, str | Failure]
     known: dict[str, Known]
     revisions: dict[str, int]
-    round_of: str | None = None
+    whose: Whose | None = None
     kept: facts.Kept = field(default_factory=facts.Kept)
     touched: dict[str, Order] = field(default_factory=dict)
 
-    def has_on_round(self, stop: Stop) -> bool:
-        """Say whether the one who tells may speak of that stop."""
-        return self.round_of is None or stop.driver_id == self.round_of
+    def authority(self, order: Order, stop: Stop) -> Authority | None:
+        """Return how much the word of the one who tells counts about that stop; None where it is not theirs."""
+        if self.whose is None:
+            return Authority.staff
+        return self.whose.authority(
+            order_id=order.id, round_id=stop.round_id, driver_id=stop.driver_id, substitute_id=stop.substitute_id
+        )
 
-    def reaches(self, order: Order) -> bool:
-        """Say whether the one who tells may know of that order."""
-        return self.round_of is None or any(self.has_on_round(stop) for stop in order.stops)
+    def mine(self, order: Order) -> list[Stop]:
+        """Return the attempts of that order the one who tells may speak of."""
+        return [stop for stop in order.stops if self.authority(order, stop) is not None]
 
 
-def load(session: Session, items: Sequence[Confirmation], round_of: str | None = None) -> Chunk:
+def load(session: Session, items: Sequence[Confirmation], whose: Whose | None = None) -> Chunk:
     """Lock the orders a chunk names and read all that judging it needs."""
-    chunk = Chunk(queries.policy(session), {}, {}, {}, {}, round_of)
+    chunk = Chunk(queries.policy(session), {}, {}, {}, {}, whose)
     if not items:
         return chunk
     _resolve(session, chunk, items)
@@ -143,12 +149,12 @@ def _load_stops(session: Session, chunk: Chunk) -> dict[str, Stop]:
         return stops
     for row in queries.stops(session, chunk.orders):
         (order_id, stop_id, attempt, planned_on, state, line_id, order_line_id, product_id, service_on, ordered,
-         delivered, wanted, is_cancelled, driver_id) = row  # fmt: skip
+         delivered, wanted, is_cancelled, driver_id, substitute_id, round_id) = row  # fmt: skip
         order = chunk.orders[order_id]
         stop = stops.get(stop_id)
         if stop is None:
             where = DeliveryState(state)
-            stop = stops[stop_id] = Stop(stop_id, attempt, planned_on, where, where, driver_id)
+            stop = stops[stop_id] = Stop(stop_id, attempt, planned_on, where, where, driver_id, substitute_id, round_id)
             order.stops.append(stop)
         if line_id is not None:
             stop.lines.append(Line(line_id, order_line_id, product_id, ordered, service_on, is_cancelled))
