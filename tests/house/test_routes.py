@@ -43,6 +43,7 @@ PUBLIC = {
     ("GET", "/auth/oidc/start"),
     ("GET", "/auth/oidc/callback"),
     ("POST", "/sign-out"),
+    ("POST", "/api/link/open"),
 }
 
 
