@@ -65,6 +65,7 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.subscriptions import api as subscriptions
     from earlybird.territory import api as territory
     from earlybird.web.admin import audit_api, pages
+    from earlybird.web.admin import links as shared
     from earlybird.web.admin import signing_in as coming_in
     from earlybird.web.portal import api as portal
     from earlybird.web.reference import pages as reference
@@ -96,6 +97,7 @@ def routers() -> tuple[APIRouter, ...]:
         coming_in.router,
         webhooks.router,
         pages.router,
+        shared.router,
         reference.router,
     )
 

@@ -44,6 +44,8 @@ PUBLIC = {
     ("GET", "/auth/oidc/callback"),
     ("POST", "/sign-out"),
     ("POST", "/api/link/open"),
+    ("GET", "/l/{token}"),
+    ("POST", "/l/{token}"),
 }
 
 

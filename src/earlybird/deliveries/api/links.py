@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 
-from earlybird.deliveries import rules
 from earlybird.deliveries.access import allow_with_link
 from earlybird.deliveries.errors import LinkClosed
 from earlybird.deliveries.queries import links as queries
@@ -107,12 +106,7 @@ def open_link(session: Session, ctx: Ctx, *, body: OpenLink, request: Request) -
 @door(allow_with_link("link.see", LinkAction.see))
 def look(session: Session, ctx: Ctx) -> LinkRound:
     """Show the stops that the opened link is for, in their order."""
-    found = queries.shown(session, ctx)
-    for stop in found["stops"]:
-        is_sign = stop["kind"] == "business"
-        stop["name"] = stop["name"] if is_sign else rules.short_name(stop["name"])
-        stop["phone"] = stop["phone"] if found["shows_phones"] else rules.masked(stop["phone"])
-    return LinkRound.model_validate(found)
+    return LinkRound.model_validate(queries.shown(session, ctx))
 
 
 def _made(request: Request, made: service.Made) -> MadeLink:

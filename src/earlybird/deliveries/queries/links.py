@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from earlybird.deliveries.errors import NoSuchLink
 from earlybird.deliveries.models import LinkUse, SharedLink
+from earlybird.deliveries.rules import masked, short_name
 from earlybird.deliveries.states import LinkState
 from earlybird.identity.rules import fingerprint
 from earlybird.infra.db import rows, value
@@ -182,7 +183,10 @@ def show(session: Session, ctx: Ctx, link_id: UUID) -> dict[str, Any]:
 
 
 def shown(session: Session, ctx: Ctx) -> dict[str, Any]:
-    """Return what the acting link opens: what it is for, and its stops in their order."""
+    """Return what the acting link opens: what it is for, and its stops in their order.
+
+    Households by short names, phone numbers masked unless the link shows them.
+    """
     facts = {"me": ctx.actor.id}
     head = rows(
         session,
@@ -191,4 +195,8 @@ def shown(session: Session, ctx: Ctx) -> dict[str, Any]:
         "LEFT JOIN rounds r ON r.id = l.round_id WHERE l.id = :me",
         facts,
     )[0]
-    return head | {"stops": rows(session, LIST, facts)}
+    stops = rows(session, LIST, facts)
+    for stop in stops:
+        stop["name"] = stop["name"] if stop["kind"] == "business" else short_name(stop["name"])
+        stop["phone"] = stop["phone"] if head["shows_phones"] else masked(stop["phone"])
+    return head | {"stops": stops}
