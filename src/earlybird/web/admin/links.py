@@ -25,9 +25,9 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/l/{token}")
 @door(PUBLIC)
-def ask(_session: Session, _ctx: Ctx, *, token: str) -> Response:
+def ask(_session: Session, _ctx: Ctx) -> Response:
     """Ask whether to open the link; whoever only looks, a preview of a message say, learns and changes nothing."""
-    return render("shared_link.html", person=None, token=token, sentence=None)
+    return render("shared_link.html", person=None, sentence=None)
 
 
 @router.post("/l/{token}")
@@ -43,7 +43,7 @@ def open_link(
     except LinkClosed as failure:
         opened = failure
     if isinstance(opened, LinkClosed):
-        return render("shared_link.html", answer=404, person=None, token=token, sentence=opened.message)
+        return render("shared_link.html", answer=404, person=None, sentence=opened.message)
     found = queries.find_opened(session, ctx, opened.access_token)
     assert found  # noqa: S101  # it was opened in this transaction
     me = links.as_link(ctx, found["id"], found["name"], round_id=found["round_id"], order_id=found["order_id"])
