@@ -92,7 +92,12 @@ def test_a_tap_is_told_by_the_link_with_address_and_device(helper: Helper, stops
         "SELECT action, address, device, actor_kind FROM audit_entries WHERE actor_id = :id ORDER BY id",
         id=helper.link_id,
     )
-    assert [entry["action"] for entry in entries] == ["links.open", "deliveries.confirm", "delivery.deliver", "order.deliver"]
+    assert [entry["action"] for entry in entries] == [
+        "links.open",
+        "deliveries.confirm",
+        "delivery.deliver",
+        "order.deliver",
+    ]
     assert {(entry["address"], entry["device"], entry["actor_kind"]) for entry in entries} == {
         ("testclient", "testclient", "link")
     }
