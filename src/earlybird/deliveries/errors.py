@@ -161,3 +161,19 @@ class PinUnfit(Invalid):
 
 class NotRenewable(Conflict):
     """There is no later day of that assignment yet; the link of an order is made anew."""
+
+
+class NoSuchPhoto(NotFound):
+    """The delivery has no such picture."""
+
+
+class TooManyPhotos(Conflict):
+    """A delivery has at most 20 pictures."""
+
+
+class PhotoOfAnother(Invalid):
+    """That confirmation belongs to another delivery."""
+
+
+class PlaceByHalf(Invalid):
+    """A place has lat and lon."""

@@ -162,6 +162,7 @@ class DeliveryEvent(Table):
         one_of("kind", EventKind),
         one_of("via", Via),
         Index(None, "legacy_delivery_id", postgresql_where="legacy_delivery_id IS NOT NULL"),
+        Index("delivery_events_photos_idx", "delivery_id", postgresql_where="(told -> 'photos' -> 0) IS NOT NULL"),
     )
 
     id: Mapped[Key]
@@ -218,6 +219,24 @@ class DeliveryRejection(Table):
     digest: Mapped[str] = mapped_column(Text, unique=True)
     received_at: Mapped[Instant]
     resolved_at: Mapped[datetime | None]
+
+
+class DeliveryPhoto(Table):
+    """A picture belongs to a delivery (no client_id), and to a confirmation of it; only ever added."""
+
+    __tablename__ = "delivery_photos"
+    __table_args__ = (
+        UniqueConstraint("delivery_id", "file_id", "client_id", postgresql_nulls_not_distinct=True),
+        Index(
+            "delivery_photos_owner_idx", "file_id", unique=True, postgresql_where="client_id IS NULL"
+        ),  # a picture is of one delivery
+    )
+
+    id: Mapped[Key]
+    delivery_id: Mapped[UUID] = ref("deliveries.id", index=False)
+    file_id: Mapped[UUID] = ref("files.id")
+    client_id: Mapped[str | None] = mapped_column(Text)
+    bound_at: Mapped[Instant]
 
 
 class ContainerMovement(Table):

@@ -3,3 +3,5 @@ DELETE FROM sign_in_throttles WHERE kind = 'link';
 ALTER TABLE sign_in_throttles DROP CONSTRAINT sign_in_throttles_kind_check;
 ALTER TABLE sign_in_throttles ADD CONSTRAINT sign_in_throttles_kind_check
     CHECK (kind IN ('known', 'place', 'account', 'address', 'sending'));
+
+DROP FUNCTION refuse_all_but_archiving() CASCADE;

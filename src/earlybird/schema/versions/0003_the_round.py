@@ -24,6 +24,36 @@ def execute_script(path: Path) -> None:
 
 
 def upgrade() -> None:
+    op.create_table('files',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('digest', sa.Text(), nullable=False),
+    sa.Column('served_digest', sa.Text(), nullable=False),
+    sa.Column('object_name', sa.Text(), nullable=False),
+    sa.Column('thumbnail_name', sa.Text(), nullable=False),
+    sa.Column('media_type', sa.Text(), nullable=False),
+    sa.Column('width', sa.Integer(), nullable=False),
+    sa.Column('height', sa.Integer(), nullable=False),
+    sa.Column('byte_count', sa.Integer(), nullable=False),
+    sa.Column('taken_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('taken_by', sa.Text(), nullable=True),
+    sa.Column('place', postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+    sa.Column('device', sa.Text(), nullable=True),
+    sa.Column('uploaded_by_kind', sa.Text(), nullable=False),
+    sa.Column('uploaded_by_id', sa.Uuid(), nullable=True),
+    sa.Column('uploaded_by_name', sa.Text(), nullable=False),
+    sa.Column('via', sa.Text(), nullable=False),
+    sa.Column('address', sa.Text(), nullable=True),
+    sa.Column('uploaded_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('original', postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+    sa.Column('archived_at', sa.DateTime(timezone=True), nullable=True),
+    sa.CheckConstraint("kind IN ('photo', 'signature')", name=op.f('files_kind_check')),
+    sa.CheckConstraint('pg_column_size(original) < 8192', name=op.f('files_original_check')),
+    sa.CheckConstraint('width > 0 AND height > 0 AND byte_count > 0', name=op.f('files_size_check')),
+    sa.PrimaryKeyConstraint('id', name=op.f('files_pkey')),
+    sa.UniqueConstraint('object_name', name=op.f('files_object_name_key')),
+    sa.UniqueConstraint('thumbnail_name', name=op.f('files_thumbnail_name_key'))
+    )
     op.create_table('replan_requests',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('site_id', sa.Uuid(), nullable=False),
@@ -93,6 +123,19 @@ def upgrade() -> None:
     op.create_index(op.f('shared_links_order_id_idx'), 'shared_links', ['order_id'], unique=False)
     op.create_index(op.f('shared_links_round_id_idx'), 'shared_links', ['round_id'], unique=False)
     op.create_index(op.f('shared_links_site_id_idx'), 'shared_links', ['site_id'], unique=False)
+    op.create_table('delivery_photos',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('delivery_id', sa.Uuid(), nullable=False),
+    sa.Column('file_id', sa.Uuid(), nullable=False),
+    sa.Column('client_id', sa.Text(), nullable=True),
+    sa.Column('bound_at', sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(['delivery_id'], ['deliveries.id'], name=op.f('delivery_photos_delivery_id_fkey')),
+    sa.ForeignKeyConstraint(['file_id'], ['files.id'], name=op.f('delivery_photos_file_id_fkey')),
+    sa.PrimaryKeyConstraint('id', name=op.f('delivery_photos_pkey')),
+    sa.UniqueConstraint('delivery_id', 'file_id', 'client_id', name=op.f('delivery_photos_delivery_id_file_id_client_id_key'), postgresql_nulls_not_distinct=True)
+    )
+    op.create_index(op.f('delivery_photos_file_id_idx'), 'delivery_photos', ['file_id'], unique=False)
+    op.create_index('delivery_photos_owner_idx', 'delivery_photos', ['file_id'], unique=True, postgresql_where='client_id IS NULL')
     op.create_table('link_uses',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('link_id', sa.Uuid(), nullable=False),
@@ -175,11 +218,13 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('delivery_id', name=op.f('round_stops_pkey')),
     sa.UniqueConstraint('round_id', 'position', deferrable=True, initially='DEFERRED', name=op.f('round_stops_round_id_position_key'))
     )
+    op.create_index('delivery_events_photos_idx', 'delivery_events', ['delivery_id'], unique=False, postgresql_where="(told -> 'photos' -> 0) IS NOT NULL")
     execute_script(GUARDS)
 
 
 def downgrade() -> None:
     execute_script(UNGUARD)
+    op.drop_index('delivery_events_photos_idx', table_name='delivery_events', postgresql_where="(told -> 'photos' -> 0) IS NOT NULL")
     op.drop_table('round_stops')
     op.drop_index('requests_waiting_idx', table_name='requests', postgresql_where="state = 'waiting'")
     op.drop_index(op.f('requests_subscription_id_idx'), table_name='requests')
@@ -192,6 +237,9 @@ def downgrade() -> None:
     op.drop_table('requests')
     op.drop_index(op.f('link_uses_link_id_idx'), table_name='link_uses')
     op.drop_table('link_uses')
+    op.drop_index('delivery_photos_owner_idx', table_name='delivery_photos', postgresql_where='client_id IS NULL')
+    op.drop_index(op.f('delivery_photos_file_id_idx'), table_name='delivery_photos')
+    op.drop_table('delivery_photos')
     op.drop_index(op.f('shared_links_site_id_idx'), table_name='shared_links')
     op.drop_index(op.f('shared_links_round_id_idx'), table_name='shared_links')
     op.drop_index(op.f('shared_links_order_id_idx'), table_name='shared_links')
@@ -205,3 +253,4 @@ def downgrade() -> None:
     op.drop_table('rounds')
     op.drop_index(op.f('replan_requests_site_id_service_on_idx'), table_name='replan_requests')
     op.drop_table('replan_requests')
+    op.drop_table('files')
