@@ -18,6 +18,7 @@ from earlybird.ledger import models as ledger
 from earlybird.migrations import models as migrations
 from earlybird.notifications import models as notifications
 from earlybird.orders import models as orders
+from earlybird.requests import models as requests
 from earlybird.routes import models as routes
 from earlybird.subscriptions import models as subscriptions
 from earlybird.territory import models as territory
@@ -46,6 +47,7 @@ TABLES = (
     orders,
     deliveries,
     fulfilment,
+    requests,
     billing,
     routes,
     importers,
@@ -60,15 +62,17 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.billing.api import amounts, cash, invoices, payments
     from earlybird.catalog import api as catalog
     from earlybird.customers import api as customers
-    from earlybird.deliveries.api import deliveries, orders, photos, plans
+    from earlybird.deliveries.api import deliveries, links, orders, photos, plans
     from earlybird.files import api as files
     from earlybird.identity.api import keys, oidc, signing_in, users
     from earlybird.importers import api as tables
     from earlybird.reconcile import api as reconcile
+    from earlybird.requests import api as requests
     from earlybird.routes.api import rounds, standing
     from earlybird.subscriptions import api as subscriptions
     from earlybird.territory import api as territory
     from earlybird.web.admin import audit_api, pages
+    from earlybird.web.admin import links as shared
     from earlybird.web.admin import signing_in as coming_in
     from earlybird.web.portal import api as portal
     from earlybird.web.reference import pages as reference
@@ -80,6 +84,8 @@ def routers() -> tuple[APIRouter, ...]:
         plans.router,
         rounds.router,
         standing.router,
+        links.router,
+        requests.router,
         photos.router,
         files.router,
         catalog.router,
@@ -103,6 +109,7 @@ def routers() -> tuple[APIRouter, ...]:
         coming_in.router,
         webhooks.router,
         pages.router,
+        shared.router,
         reference.router,
     )
 
@@ -135,6 +142,7 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
     from earlybird.infra.security import Keys
     from earlybird.notifications import jobs as notifications
     from earlybird.reconcile import jobs as reconcile
+    from earlybird.requests import jobs as requests
     from earlybird.routes import jobs as cutting
     from earlybird.webhooks import jobs as webhooks
 
@@ -143,6 +151,7 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
         planning.EVERY_FIVE_MINUTES,
         cutting.EVERY_MINUTE,
         cutting.ORDER,
+        planning.EVERY_MINUTE,
         charging.EVERY_MINUTE,
         charging.CASH,
         charging.NIGHTLY,
@@ -154,6 +163,7 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
         notifications.sweep(Keys.read(settings), messages(settings)),
         webhooks.sweep(Keys.read(settings), Outward(private=settings.webhooks_private)),
         webhooks.NIGHTLY,
+        requests.HOURLY,
     )
 
 

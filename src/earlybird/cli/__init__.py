@@ -13,6 +13,7 @@ from earlybird.cli import (
     demo,
     importing,
     init,
+    link,
     messages,
     openapi,
     pay,
@@ -59,6 +60,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(messages.app, name="messages")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(user.app, name="user")
+app.add_typer(link.app, name="link")
 app.command()(user.invite)
 
 

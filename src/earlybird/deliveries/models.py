@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, SmallInteger, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from earlybird.deliveries.states import DeliveryState, EventKind, RoundState, Via
@@ -97,6 +97,60 @@ class RoundStop(Table):
     position: Mapped[int] = mapped_column(Integer)
     is_locked: Mapped[bool] = mapped_column(Boolean, server_default="false")
     is_held: Mapped[bool] = mapped_column(Boolean, server_default="false")
+
+
+class SharedLink(Table):
+    """The stops of one round, or of one order, on some days, opened to a helper who has no login.
+
+    Only the SHA-256 of its token is kept, and of its PIN a keyed fingerprint. `first_id` names the link that this
+    one was renewed from, in the end: of all days of one assignment the same.
+    """
+
+    __tablename__ = "shared_links"
+    __table_args__ = (
+        CheckConstraint("(round_id IS NULL) <> (order_id IS NULL)", name="scope"),
+        CheckConstraint("first_on <= last_on", name="days"),
+        CheckConstraint("max_uses >= 1", name="max_uses"),
+        CheckConstraint("use_count >= 0 AND use_count <= coalesce(max_uses, use_count)", name="use_count"),
+    )
+
+    id: Mapped[Key]
+    first_id: Mapped[UUID] = mapped_column(index=True)
+    name: Mapped[str]
+    site_id: Mapped[UUID] = ref("sites.id")
+    round_id: Mapped[UUID | None] = ref("rounds.id")
+    order_id: Mapped[UUID | None] = ref("orders.id")
+    first_on: Mapped[date]
+    last_on: Mapped[date]
+    actions: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    shows_phones: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    token_hash: Mapped[str] = mapped_column(Text, unique=True)
+    pin_mac: Mapped[str | None]
+    wrong_pin_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    max_uses: Mapped[int | None] = mapped_column(Integer)
+    use_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    expires_at: Mapped[Instant]
+    revoked_at: Mapped[datetime | None]
+    revoked_reason: Mapped[str | None]
+    made_at: Mapped[Instant]
+    made_by: Mapped[str]
+
+
+class LinkUse(Table):
+    """One use of a shared link: a device that opened it, however often it does so again."""
+
+    __tablename__ = "link_uses"
+
+    id: Mapped[Key]
+    link_id: Mapped[UUID] = ref("shared_links.id")
+    device_hash: Mapped[str] = mapped_column(Text, unique=True)
+    access_hash: Mapped[str] = mapped_column(Text, unique=True)
+    access_ends_at: Mapped[Instant]
+    opened_at: Mapped[Instant]
+    last_opened_at: Mapped[Instant]
+    open_count: Mapped[int] = mapped_column(Integer, server_default="1")
+    address: Mapped[str | None]
+    device: Mapped[str | None]
 
 
 class DeliveryLine(Table):

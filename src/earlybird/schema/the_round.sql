@@ -1,5 +1,9 @@
 -- The round: what models cannot say about its tables, and about older ones.
 
+ALTER TABLE sign_in_throttles DROP CONSTRAINT sign_in_throttles_kind_check;
+ALTER TABLE sign_in_throttles ADD CONSTRAINT sign_in_throttles_kind_check
+    CHECK (kind IN ('known', 'place', 'account', 'address', 'sending', 'link'));
+
 -- Which pictures belong to a delivery is only ever added; of a picture's record nothing changes but that it was
 -- withdrawn, once.
 CREATE TRIGGER delivery_photos_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON delivery_photos
