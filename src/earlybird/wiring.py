@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from earlybird.audit import models as audit
@@ -13,6 +14,8 @@ from earlybird.fulfilment import models as fulfilment
 from earlybird.identity import models as identity
 from earlybird.importers import models as importers
 from earlybird.infra import idempotency
+from earlybird.infra.schedule import Periodic
+from earlybird.jobs import models as jobs
 from earlybird.ledger import models as ledger
 from earlybird.migrations import models as migrations
 from earlybird.notifications import models as notifications
@@ -26,12 +29,12 @@ if TYPE_CHECKING:
 
     from earlybird.infra.ports.messages import Messages
     from earlybird.infra.queue import OnDemand
-    from earlybird.infra.schedule import Periodic
     from earlybird.infra.settings import Settings
 
 TABLES = (
     idempotency,
     audit,
+    jobs,
     notifications,
     identity,
     ledger,
@@ -105,31 +108,42 @@ def messages(settings: Settings) -> Messages:
 
 
 def periodic(settings: Settings) -> tuple[Periodic, ...]:
-    """Return every job that runs on a schedule."""
+    """Return every job that runs on a schedule, in the order in which those that are late are made up for.
+
+    Secrets and gateways are read when a job runs, not when it is listed.
+    """
     from earlybird.audit import jobs as sealing
-    from earlybird.billing import jobs as charging
-    from earlybird.deliveries import jobs as planning
+    from earlybird.billing import jobs as billing
+    from earlybird.deliveries import jobs as deliveries
     from earlybird.identity import jobs as identity
     from earlybird.infra.checkpoints import Checkpoints
     from earlybird.infra.outward import Outward
     from earlybird.infra.security import Keys
+    from earlybird.jobs import service as jobs
     from earlybird.notifications import jobs as notifications
     from earlybird.reconcile import jobs as reconcile
     from earlybird.webhooks import jobs as webhooks
 
-    return (
-        sealing.every_minute(lambda: Checkpoints.at(settings)),
-        planning.EVERY_FIVE_MINUTES,
-        charging.EVERY_MINUTE,
-        charging.NIGHTLY,
-        reconcile.NIGHTLY,
-        idempotency.HOURLY,
+    keys = cache(lambda: Keys.read(settings))
+    gateways = cache(lambda: messages(settings))
+    found = (
+        deliveries.EVERY_FIVE_MINUTES,
+        billing.EVERY_MINUTE,
+        billing.NIGHTLY,
+        billing.MONTHLY,
+        deliveries.tell(keys, gateways),
+        billing.tell(keys, gateways),
+        billing.remind(keys, gateways),
+        notifications.sweep(keys, gateways),
         identity.EVERY_MINUTE,
         identity.NIGHTLY,
-        notifications.sweep(Keys.read(settings), messages(settings)),
-        webhooks.sweep(Keys.read(settings), Outward(private=settings.webhooks_private)),
+        idempotency.HOURLY,
+        webhooks.sweep(keys, Outward(private=settings.webhooks_private)),
         webhooks.NIGHTLY,
+        reconcile.NIGHTLY,
+        sealing.every_minute(lambda: Checkpoints.at(settings)),
     )
+    return (*found, jobs.forget(found), jobs.watch(found))
 
 
 def on_demand(settings: Settings) -> tuple[OnDemand, ...]:

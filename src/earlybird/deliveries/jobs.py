@@ -1,8 +1,19 @@
-"""The queue's way to the plan: each site's day is planned when its last cut-off has passed."""
+"""The queue's way to the plan and to what customers are told of their deliveries."""
 
 from __future__ import annotations
 
-from earlybird.deliveries.service import nightly
+from collections.abc import Callable
+
+from earlybird.deliveries.service import messages, nightly
+from earlybird.infra.ports.messages import Messages
 from earlybird.infra.schedule import Periodic
+from earlybird.infra.security import Keys
 
 EVERY_FIVE_MINUTES = Periodic(name="deliveries.plan", cron="*/5 * * * *", run=nightly.plan_due)
+
+
+def tell(keys: Callable[[], Keys], gateways: Callable[[], Messages]) -> Periodic:
+    """Return the job that each minute tells customers of orders, rounds, outcomes at the door and pauses."""
+    return Periodic(
+        "deliveries.tell", "* * * * *", lambda engine, ctx: messages.tell(engine, ctx, keys(), gateways().channels)
+    )

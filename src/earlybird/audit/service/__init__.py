@@ -296,6 +296,17 @@ def accept(session: Session, ctx: Ctx, check_name: str, subject: str, *, reason:
     move(session, ctx, row, MACHINE, "accept", reason=reason)
 
 
+def resolve(session: Session, ctx: Ctx, check_name: str, subjects: Sequence[str]) -> None:
+    """Close the open findings of a check about these subjects."""
+    if subjects:
+        rows(
+            session,
+            "UPDATE findings SET state = 'resolved', state_at = :now WHERE check_name = :check_name "
+            "AND state = 'open' AND subject = ANY(:subjects) RETURNING id",
+            {"now": ctx.now, "check_name": check_name, "subjects": list(subjects)},
+        )
+
+
 def resolve_unseen(session: Session, ctx: Ctx, check_name: str, seen: Sequence[str]) -> int:
     """Close the open findings of a check that this run did not see again; return how many."""
     closed = rows(
