@@ -43,6 +43,7 @@ def create_app(
     app.state.keys = keys or Keys.random()
     app.state.settings = settings
     app.state.hasher = Hasher.read(settings)
+    app.state.jobs = wiring.periodic(settings)
     app.state.limiter = http.Limiter(settings.requests_per_minute)
     http.install(app, pages.problem)
     app.add_api_route("/api/health", health, methods=["GET"], tags=["health"])

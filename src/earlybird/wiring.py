@@ -64,7 +64,7 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.reconcile import api as reconcile
     from earlybird.subscriptions import api as subscriptions
     from earlybird.territory import api as territory
-    from earlybird.web.admin import audit_api, pages
+    from earlybird.web.admin import audit_api, jobs_api, messages_api, pages
     from earlybird.web.admin import signing_in as coming_in
     from earlybird.web.portal import api as portal
     from earlybird.web.reference import pages as reference
@@ -91,6 +91,8 @@ def routers() -> tuple[APIRouter, ...]:
         portal.router,
         portal.legacy,
         audit_api.router,
+        jobs_api.router,
+        messages_api.router,
         coming_in.router,
         webhooks.router,
         pages.router,
