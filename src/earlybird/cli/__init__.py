@@ -19,6 +19,7 @@ from earlybird.cli import (
     pay,
     plan,
     reconcile,
+    schedule,
     serve,
     steps,
     tables,
@@ -57,6 +58,7 @@ app.add_typer(bill.app, name="bill")
 app.command()(pay.pay)
 app.command()(reconcile.reconcile)
 app.add_typer(audit.app, name="audit")
+app.add_typer(schedule.app, name="jobs")
 app.add_typer(messages.app, name="messages")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(user.app, name="user")

@@ -61,6 +61,34 @@ def upgrade() -> None:
     sa.UniqueConstraint('object_name', name=op.f('files_object_name_key')),
     sa.UniqueConstraint('thumbnail_name', name=op.f('files_thumbnail_name_key'))
     )
+    op.create_table('job_clocks',
+    sa.Column('job', sa.Text(), nullable=False),
+    sa.Column('covered_until_at', sa.DateTime(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint('job', name=op.f('job_clocks_pkey'))
+    )
+    op.create_table('job_runs',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('job', sa.Text(), nullable=False),
+    sa.Column('due_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('started_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('finished_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('outcome', sa.Text(), server_default='running', nullable=False),
+    sa.Column('tries', sa.SmallInteger(), server_default='1', nullable=False),
+    sa.Column('row_count', sa.Integer(), nullable=True),
+    sa.Column('error', sa.Text(), nullable=True),
+    sa.CheckConstraint("outcome IN ('running', 'done', 'failed', 'died')", name=op.f('job_runs_outcome_check')),
+    sa.PrimaryKeyConstraint('id', name=op.f('job_runs_pkey'))
+    )
+    op.create_index('job_runs_job_due_at_key', 'job_runs', ['job', 'due_at'], unique=True)
+    op.create_index(op.f('job_runs_started_at_idx'), 'job_runs', ['started_at'], unique=False)
+    op.create_table('message_facts',
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('transaction_no', sa.BigInteger(), server_default=sa.text('pg_current_xact_id()::text::bigint'), autoincrement=False, nullable=False),
+    sa.Column('subject_id', sa.Uuid(), nullable=False),
+    sa.Column('noted_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
+    sa.CheckConstraint("kind IN ('order', 'round', 'delivery', 'pause', 'pause_changed', 'customer', 'invoice', 'payment')", name=op.f('message_facts_kind_check')),
+    sa.PrimaryKeyConstraint('kind', 'transaction_no', 'subject_id', name=op.f('message_facts_pkey'))
+    )
     op.create_table('unbooked_cash',
     sa.Column('cash_id', sa.Uuid(), nullable=False),
     sa.PrimaryKeyConstraint('cash_id', name=op.f('unbooked_cash_pkey'))
@@ -154,6 +182,17 @@ def upgrade() -> None:
     )
     op.create_index(op.f('standing_rounds_driver_id_idx'), 'standing_rounds', ['driver_id'], unique=False)
     op.create_index('standing_rounds_driver_key', 'standing_rounds', ['site_id', 'shift', 'driver_id'], unique=True, postgresql_where='archived_at IS NULL')
+    op.create_table('message_preferences',
+    sa.Column('customer_id', sa.Uuid(), nullable=False),
+    sa.Column('channel', sa.Text(), nullable=True),
+    sa.Column('is_silent', sa.Boolean(), server_default='false', nullable=False),
+    sa.Column('is_at_once', sa.Boolean(), server_default='false', nullable=False),
+    sa.Column('opted_out', postgresql.ARRAY(sa.Text()), server_default='{}', nullable=False),
+    sa.Column('set_at', sa.DateTime(timezone=True), nullable=False),
+    sa.CheckConstraint("channel IN ('email', 'sms', 'whatsapp')", name=op.f('message_preferences_channel_check')),
+    sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], name=op.f('message_preferences_customer_id_fkey')),
+    sa.PrimaryKeyConstraint('customer_id', name=op.f('message_preferences_pkey'))
+    )
     op.create_table('door_windows',
     sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
     sa.Column('customer_id', sa.Uuid(), nullable=False),
@@ -342,6 +381,11 @@ def upgrade() -> None:
     )
     op.create_index(op.f('delivery_event_photos_photo_idx'), 'delivery_event_photos', ['photo'], unique=False)
     op.create_index('delivery_events_photos_idx', 'delivery_events', ['delivery_id'], unique=False, postgresql_where="(told -> 'photos' -> 0) IS NOT NULL")
+    op.add_column('messages', sa.Column('about', sa.Text(), nullable=True))
+    op.add_column('messages', sa.Column('subject_id', sa.Uuid(), nullable=True))
+    op.add_column('messages', sa.Column('facts', postgresql.JSONB(astext_type=sa.Text()), nullable=True))
+    op.create_index('messages_about_key', 'messages', ['about'], unique=True, postgresql_where='about IS NOT NULL')
+    op.create_index('messages_subject_id_idx', 'messages', ['subject_id', 'id'], unique=False, postgresql_where='subject_id IS NOT NULL')
     op.add_column('payments', sa.Column('delivery_id', sa.Uuid(), nullable=True))
     op.add_column('payments', sa.Column('holder_id', sa.Uuid(), nullable=True))
     op.create_index('payments_delivery_id_key', 'payments', ['delivery_id'], unique=True, postgresql_where="state = 'recorded' AND delivery_id IS NOT NULL")
@@ -357,6 +401,11 @@ def downgrade() -> None:
     op.drop_index('payments_delivery_id_key', table_name='payments', postgresql_where="state = 'recorded' AND delivery_id IS NOT NULL")
     op.drop_column('payments', 'holder_id')
     op.drop_column('payments', 'delivery_id')
+    op.drop_index('messages_subject_id_idx', table_name='messages', postgresql_where='subject_id IS NOT NULL')
+    op.drop_index('messages_about_key', table_name='messages', postgresql_where='about IS NOT NULL')
+    op.drop_column('messages', 'facts')
+    op.drop_column('messages', 'subject_id')
+    op.drop_column('messages', 'about')
     op.drop_index('delivery_events_photos_idx', table_name='delivery_events', postgresql_where="(told -> 'photos' -> 0) IS NOT NULL")
     op.drop_index(op.f('delivery_event_photos_photo_idx'), table_name='delivery_event_photos')
     op.drop_table('delivery_event_photos')
@@ -387,6 +436,7 @@ def downgrade() -> None:
     op.drop_table('standing_stops')
     op.drop_index(op.f('door_windows_address_id_idx'), table_name='door_windows')
     op.drop_table('door_windows')
+    op.drop_table('message_preferences')
     op.drop_index('standing_rounds_driver_key', table_name='standing_rounds', postgresql_where='archived_at IS NULL')
     op.drop_index(op.f('standing_rounds_driver_id_idx'), table_name='standing_rounds')
     op.drop_table('standing_rounds')
@@ -407,5 +457,10 @@ def downgrade() -> None:
     op.drop_table('cash_settlements')
     op.drop_table('driver_shifts')
     op.drop_table('unbooked_cash')
+    op.drop_table('message_facts')
+    op.drop_index(op.f('job_runs_started_at_idx'), table_name='job_runs')
+    op.drop_index('job_runs_job_due_at_key', table_name='job_runs')
+    op.drop_table('job_runs')
+    op.drop_table('job_clocks')
     op.drop_table('files')
     op.drop_table('device_sequences')
