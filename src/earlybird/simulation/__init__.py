@@ -1,0 +1,11 @@
+"""A business that is only played: seeded people do a month's work through the real doors, and every evening is checked.
+
+It drives the application in its own process, on an injected clock, against a scratch database. What everybody should
+get is kept beside it by a model in plain Python (`model`), which shares no rule with the product; `invariants` holds
+the database against the model with statements of its own.
+"""
+
+from earlybird.simulation.faults import FAULTS
+from earlybird.simulation.run import Outcome, simulate
+
+__all__ = ["FAULTS", "Outcome", "simulate"]
