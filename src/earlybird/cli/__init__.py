@@ -19,6 +19,7 @@ from earlybird.cli import (
     plan,
     reconcile,
     serve,
+    simulate,
     steps,
     tables,
     token,
@@ -43,6 +44,7 @@ app.command()(serve.serve)
 app.command()(serve.worker)
 app.command()(openapi.openapi)
 app.command()(token.token)
+app.command()(simulate.simulate)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
 importing.app.command("csv")(tables.import_csv)

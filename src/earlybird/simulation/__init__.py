@@ -5,7 +5,7 @@ get is kept beside it by a model in plain Python (`model`), which shares no rule
 the database against the model with statements of its own.
 """
 
-from earlybird.simulation.faults import FAULTS
-from earlybird.simulation.run import Outcome, simulate
+from earlybird.simulation.run import Outcome, Played, simulate
+from earlybird.simulation.scratch import Scratch, scratch
 
-__all__ = ["FAULTS", "Outcome", "simulate"]
+__all__ = ["Outcome", "Played", "Scratch", "scratch", "simulate"]

@@ -26,6 +26,10 @@ class Clock:
         """Return the instant, in UTC."""
         return self.now
 
+    def today(self) -> date:
+        """Return what day it is at the depot."""
+        return self.now.astimezone(ZONE).date()
+
 
 def at(day: date, hour: int, minute: int = 0) -> datetime:
     """Return the instant of a time of day at the depot."""

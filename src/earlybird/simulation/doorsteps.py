@@ -83,7 +83,11 @@ def drive(stage: Stage, day: date, shift: str, rounds: dict[str, list[Stop]]) ->
         for part in range(BATCHES):
             until = at(day, hour, minute) + timedelta(minutes=50 * (part + 1))
             since = until - timedelta(minutes=50) if part else at(day, 0)
-            now = [told for told in taps if since <= _told_at(told) < until or (part == BATCHES - 1 and _told_at(told) >= until)]
+            now = [
+                told
+                for told in taps
+                if since <= _told_at(told) < until or (part == BATCHES - 1 and _told_at(told) >= until)
+            ]
             sent[part].append((driver.person, now))
     for part, batches in enumerate(sent):
         stage.clock.now = at(day, hour, minute) + timedelta(minutes=50 * (part + 1) + 5)
@@ -112,7 +116,9 @@ def _taps(
     taps: list[Told] = []
     hour, minute = HOURS[shift]
     for n, stop in enumerate(stops):
-        when = at(day, hour, minute) + timedelta(seconds=20 + n * 8400 // max(1, len(stops)), milliseconds=dice.randrange(900))
+        when = at(day, hour, minute) + timedelta(
+            seconds=20 + n * 8400 // max(1, len(stops)), milliseconds=dice.randrange(900)
+        )
         what = dice.choices(list(CHANCES), list(CHANCES.values()))[0]
         stage.decide(stop.key, what)
         if what == "forgotten":
@@ -120,23 +126,21 @@ def _taps(
             continue
         if dice.random() < 0.02:  # noqa: PLR2004  # the wrong button first
             wrong = "absent" if what == "delivered" else "delivered"
-            taps.append(_tap(stage, dice, driver, stop, wrong, when - timedelta(seconds=9)))
+            taps.append(_tap(dice, driver, stop, wrong, when - timedelta(seconds=9)))
             stage.tally["wrong taps"] += 1
-        taps.append(_tap(stage, dice, driver, stop, what, when))
+        taps.append(_tap(dice, driver, stop, what, when))
         if dice.random() < 0.012:  # noqa: PLR2004  # the second phone says something else
             other = dice.choice([one for one in ("delivered", "partial", "absent") if one != what])
-            spare = _tap(stage, dice, driver, stop, other, when + timedelta(seconds=dice.randint(-5, 5)), phone="b")
+            spare = _tap(dice, driver, stop, other, when + timedelta(seconds=dice.randint(-5, 5)), phone="b")
             stage.outboxes.append(Outbox(at(day, 15 if shift == "morning" else 21, 30), driver.spare, [spare]))
             stage.tally["second phones"] += 1
         if what in {"delivered", "partial"} and dice.random() < 0.01:  # noqa: PLR2004  # something comes back
-            taps.append(_back(stage, dice, driver, stop, when + timedelta(minutes=4)))
+            taps.append(_back(dice, driver, stop, when + timedelta(minutes=4)))
             stage.tally["returns"] += 1
     return taps
 
 
-def _tap(
-    stage: Stage, dice: random.Random, driver: Driver, stop: Stop, what: str, when: datetime, phone: str = "a"
-) -> Told:
+def _tap(dice: random.Random, driver: Driver, stop: Stop, what: str, when: datetime, phone: str = "a") -> Told:
     """Return a confirmation, in one of the ways a phone may write it."""
     driver.taps += 1
     quantities = {key: line.ordered if what == "delivered" else Decimal(0) for key, line in stop.lines.items()}
@@ -158,7 +162,7 @@ def _tap(
     return Told(body, stop, tell)
 
 
-def _back(stage: Stage, dice: random.Random, driver: Driver, stop: Stop, when: datetime) -> Told:
+def _back(dice: random.Random, driver: Driver, stop: Stop, when: datetime) -> Told:
     """Return that part of a line came back."""
     driver.taps += 1
     key = dice.choice(sorted(stop.lines))
@@ -247,19 +251,23 @@ def _try_wrongly(stage: Stage, day: date, rounds: dict[str, list[Stop]]) -> None
 
 
 def correct(stage: Stage, day: date) -> None:
-    """Let the office put stops right: yesterday's wrong ones, forgotten ones, and some from long ago, also billed ones."""
+    """Let the office put stops right: some of yesterday's, forgotten ones, and a few from long ago."""
     dice = stage.dice(day, "corrections")
     waiting = {told.stop.key for box in stage.outboxes for told in box.items if told.stop}
     again = {stop.first.key for stop in stage.book.stops.values() if stop.first}
-    past = [s for s in stage.book.stops.values() if s.day < day and s.id and s.key not in waiting | again and not s.is_cancelled]
+    past = [
+        s
+        for s in stage.book.stops.values()
+        if s.day < day and s.id and s.key not in waiting | again and not s.is_cancelled
+    ]
     by_age: dict[bool, list[Stop]] = defaultdict(list)
     for stop in sorted(past, key=lambda s: s.key):
         by_age[stop.day == day - DAY].append(stop)
     forgotten = [stop for stop in by_age[True] if not stop.tells and dice.random() < 0.7]  # noqa: PLR2004
     recent = dice.sample(by_age[True], min(len(by_age[True]), 1 + len(by_age[True]) // 100))
     old = dice.sample(by_age[False], min(len(by_age[False]), 1 + len(by_age[True]) // 200))
-    for stop in dict.fromkeys(stop.key for stop in [*forgotten, *recent, *old]):
-        _correct(stage, dice, stage.book.stops[stop])
+    for key in dict.fromkeys(stop.key for stop in [*forgotten, *recent, *old]):
+        _correct(stage, dice, stage.book.stops[key])
 
 
 def _correct(stage: Stage, dice: random.Random, stop: Stop) -> None:
@@ -268,7 +276,12 @@ def _correct(stage: Stage, dice: random.Random, stop: Stop) -> None:
     }
     tell = Tell(f"office-{stage.number('office')}", "correct", STAFF, stage.clock.now, quantities)
     lines = _lines(dice, stop, quantities)
-    body = {"client_id": tell.client_id, "lines": lines, "device_at": tell.at.isoformat(), "reason": "the customer called"}
+    body = {
+        "client_id": tell.client_id,
+        "lines": lines,
+        "device_at": tell.at.isoformat(),
+        "reason": "the customer called",
+    }
     stage.decide("correct", stop.key, *quantities.values())
     if stage.write(dice, stage.office, "POST", f"/api/deliveries/{stop.id}/correct", body).is_right:
         stop.tells[tell.client_id] = tell

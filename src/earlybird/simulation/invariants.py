@@ -60,7 +60,14 @@ def planned_as_due(session: Session, book: Book) -> Iterator[str]:
         article = goods[str(row["product_id"])]
         found[str(row["service_on"]), row["shift"], source, article, row["quantity"], row["unit_price"]] += 1
     wanted = Counter(
-        (str(stop.day), stop.shift, line.standing.key if line.standing else stop.order or "", key, line.ordered, line.price)
+        (
+            str(stop.day),
+            stop.shift,
+            line.standing.key if line.standing else stop.order or "",
+            key,
+            line.ordered,
+            line.price,
+        )
         for stop in book.stops.values()
         if stop.attempt == 1 and not stop.is_cancelled
         for key, line in stop.lines.items()
@@ -78,12 +85,13 @@ def delivered_as_told(session: Session, book: Book) -> Iterator[str]:
     for row in rows(
         session,
         "SELECT d.id, d.state, o.state AS order_state, l.product_id, k.delivered_quantity, "
-        "coalesce((SELECT sum(e.delta_quantity) FROM delivery_event_lines e WHERE e.delivery_line_id = k.id), 0) AS facts "
+        "coalesce((SELECT sum(e.delta_quantity) FROM delivery_event_lines e WHERE e.delivery_line_id = k.id), 0) "
+        "AS facts "
         "FROM deliveries d JOIN orders o ON o.id = d.order_id JOIN delivery_lines k ON k.delivery_id = d.id "
         "JOIN order_lines l ON l.id = k.order_line_id WHERE d.state <> 'cancelled' AND l.cancelled_at IS NULL",
     ):
-        stop = found.setdefault(str(row["id"]), {"state": row["state"], "order": row["order_state"], "lines": {}})
-        stop["lines"][goods[str(row["product_id"])]] = (row["delivered_quantity"], row["facts"])
+        kept = found.setdefault(str(row["id"]), {"state": row["state"], "order": row["order_state"], "lines": {}})
+        kept["lines"][goods[str(row["product_id"])]] = (row["delivered_quantity"], row["facts"])
     for stop in book.stops.values():
         if stop.id is None or stop.is_cancelled:
             continue
@@ -131,7 +139,8 @@ def charged_once(session: Session, book: Book) -> Iterator[str]:
     for row in rows(
         session,
         "SELECT coalesce(e.id, c.event_line_id) AS id, count(c.id) AS count FROM delivery_event_lines e "
-        "FULL JOIN charges c ON c.event_line_id = e.id GROUP BY 1 HAVING count(c.id) <> 1 OR count(e.id) <> 1 ORDER BY 1",
+        "FULL JOIN charges c ON c.event_line_id = e.id GROUP BY 1 "
+        "HAVING count(c.id) <> 1 OR count(e.id) <> 1 ORDER BY 1",
     ):
         yield f"fact {row['id']} has {row['count']} charges, or is not there"
     worth = {
@@ -158,7 +167,9 @@ def charged_once(session: Session, book: Book) -> Iterator[str]:
 def ledger_balances(session: Session, book: Book) -> Iterator[str]:
     """Every journal comes to nothing, and every household owes what it was billed less what it paid."""
     for row in rows(
-        session, "SELECT journal_id, currency, sum(amount_minor) AS sum FROM postings GROUP BY 1, 2 HAVING sum(amount_minor) <> 0"
+        session,
+        "SELECT journal_id, currency, sum(amount_minor) AS sum FROM postings GROUP BY 1, 2 "
+        "HAVING sum(amount_minor) <> 0 ORDER BY 1",
     ):
         yield f"journal {row['journal_id']} is off by {row['sum']} {row['currency']}"
     total = value(session, "SELECT coalesce(sum(amount_minor), 0) FROM postings")
@@ -174,11 +185,11 @@ def ledger_balances(session: Session, book: Book) -> Iterator[str]:
     }
     for home in book.homes.values():
         if owed.get(str(home.id), 0) != home.billed - home.paid:
-            yield f"{home.key} owes {owed.get(str(home.id), 0)} by the books, {home.billed} − {home.paid} by the reference"
+            yield f"{home.key} owes {owed.get(str(home.id), 0)} by the books; billed {home.billed}, paid {home.paid}"
 
 
 def billed_as_delivered(session: Session, book: Book) -> Iterator[str]:
-    """A household's bills and credit notes come to the money of what it got; no charge stands on two of them."""
+    """Bills and credit notes of a household come to the money of what it got; no charge stands on two of them."""
     billed = {
         str(row["customer_id"]): row["sum"]
         for row in rows(
@@ -190,13 +201,14 @@ def billed_as_delivered(session: Session, book: Book) -> Iterator[str]:
             yield f"{home.key} was billed {billed.get(str(home.id), 0)}, what it got was {home.billed}"
     for row in rows(
         session,
-        "SELECT charge_id, count(*) AS count FROM invoice_lines WHERE charge_id IS NOT NULL GROUP BY 1 HAVING count(*) > 1",
+        "SELECT charge_id, count(*) AS count FROM invoice_lines WHERE charge_id IS NOT NULL "
+        "GROUP BY 1 HAVING count(*) > 1 ORDER BY 1",
     ):
         yield f"charge {row['charge_id']} stands on {row['count']} bills"
 
 
 def empties_counted(session: Session, book: Book) -> Iterator[str]:
-    """The empties taken back at a stop are those of the highest word that counts them."""
+    """At each stop as many empties were taken back as the highest word that counts them says."""
     moved = {
         (str(row["delivery_id"]), row["container"]): -row["sum"]
         for row in rows(

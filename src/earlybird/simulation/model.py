@@ -1,4 +1,4 @@
-"""The reference: what each household should get, what was told at each door, what it costs. Plain Python, nothing shared.
+"""The reference: what each household should get, what was told at its door, what it costs. Plain Python.
 
 It is written from the words of the product's promises, not from its code: a mistake over there cannot hide behind the
 same mistake here.

@@ -51,7 +51,7 @@ def pay(stage: Stage, day: date) -> None:
         home.paid += minor
         stage.decide("pay", home.key, minor)
         stage.tally["payments"] += 1
-        stage.tally["paid"] += minor
+        stage.tally["paid_minor"] += minor
         if dice.random() < 0.03:  # noqa: PLR2004
             _bounce(stage, dice, home, minor, row["payment_id"])
 

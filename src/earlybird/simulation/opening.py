@@ -46,9 +46,7 @@ DAILY = ("milk", "cream", "curd", "buttermilk", "eggs", "bread")
 
 def articles() -> list[Article]:
     """Return what is sold."""
-    return [
-        Article(key, name, Decimal(step), [(BEGINNING, Decimal(price))]) for key, name, _, step, price, _ in GOODS
-    ]
+    return [Article(key, name, Decimal(step), [(BEGINNING, Decimal(price))]) for key, name, _, step, price, _ in GOODS]
 
 
 def settle_in(owner: Engine, clock: Clock) -> tuple[UUID, dict[str, str]]:
@@ -101,7 +99,9 @@ def open_dairy(stage: Stage, customers: int, first: date) -> None:
 
 def _take_on_drivers(stage: Stage, rounds: int) -> None:
     """Make drivers, one more than there are rounds, and let each of the others serve an area in both shifts."""
-    areas = {area["name"]: area["id"] for area in stage.wire.ask(stage.admin, "GET", "/api/areas?limit=200").facts["items"]}
+    areas = {
+        area["name"]: area["id"] for area in stage.wire.ask(stage.admin, "GET", "/api/areas?limit=200").facts["items"]
+    }
     today = stage.clock.now.date()
     for n in range(rounds + 1):
         email = f"driver-{n}@dairy.example"

@@ -204,7 +204,13 @@ def _questions(stage: Stage) -> list[Violation]:
     worth = sum(stop.worth(line) for stop in stage.book.stops.values() for line in stop.lines.values())
     billed = sum(home.billed for home in stage.book.homes.values())
     for total in proof["totals"]:
-        wanted = {"lost_minor": 0, "over_minor": 0, "delivered_minor": worth, "charged_minor": worth, "billed_minor": billed}
+        wanted = {
+            "lost_minor": 0,
+            "over_minor": 0,
+            "delivered_minor": worth,
+            "charged_minor": worth,
+            "billed_minor": billed,
+        }
         found += [
             Violation("proof_is_empty", f"{name} is {total[name]}, {minor} by the reference")
             for name, minor in wanted.items()
@@ -229,8 +235,7 @@ def _counts(stage: Stage) -> dict[str, int]:
     stage.crashes.count = stage.worker.again = stage.wire.sent = stage.worker.runs = 0
     billed = sum(home.billed for home in stage.book.homes.values())
     worth = sum(stop.worth(line) for stop in stage.book.stops.values() for line in stop.lines.values())
-    for name, so_far in (("billed", billed), ("delivered_minor", worth)):
+    for name, so_far in (("billed_minor", billed), ("delivered_minor", worth)):
         counts[name] = so_far - stage.so_far.get(name, 0)
         stage.so_far[name] = so_far
     return counts
-

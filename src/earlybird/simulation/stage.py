@@ -1,4 +1,4 @@
-"""What all players share: the book of the reference, the doors, the clock, the people, and the seed they throw dice by."""
+"""What all players share: the book of the reference, the doors, the clock, the people, and the dice."""
 
 from __future__ import annotations
 

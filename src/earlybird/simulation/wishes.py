@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,25 +14,55 @@ from earlybird.simulation.opening import FIRST_PASSWORD, PASSWORD, facts_of, wis
 from earlybird.simulation.stage import Stage
 from earlybird.simulation.wire import Person
 
-A_DAY = 0.09
+A_DAY = 0.05
 """How many households say something on a day."""
+
+TRIES = 12
+"""How many standing orders are looked at for one that a wish fits."""
 
 DAY = timedelta(days=1)
 
-Wish = Callable[[Stage, random.Random, Household, Standing, date], bool]
+
+@dataclass(frozen=True)
+class Ask:
+    """Who asks for a change, of which standing order, from when on."""
+
+    stage: Stage
+    dice: random.Random
+    home: Household
+    standing: Standing
+    since: date
+
+    def of(self, home: Household) -> Ask:
+        """Return the same, asked by another household."""
+        return replace(self, home=home)
+
+    def say(self, method: str, path: str, body: Any = None) -> bool:
+        """Ask for it at the doors: the household itself where it uses the portal, else the office."""
+        return self.stage.write(self.dice, self.stage.speaker(self.home), method, path, body).is_right
+
+    def move(self, verb: str, body: dict[str, str]) -> bool:
+        """Let the office pause or activate the household."""
+        path = f"/api/customers/{self.home.id}/{verb}"
+        return self.stage.write(self.dice, self.stage.office, "POST", path, body).is_right
+
+
+Wish = Callable[[Ask], bool]
 
 
 def ask_for_changes(stage: Stage, day: date) -> None:
     """Let households change what is to come, before the cut-off of tomorrow."""
     dice = stage.dice(day, "wishes")
     for _ in range(max(2, round(len(stage.book.homes) * A_DAY))):
-        home = stage.book.homes[dice.choice(list(stage.book.homes))]
         wish: Wish = dice.choices([one for one, _ in WISHES], [share for _, share in WISHES])[0]
-        standing = dice.choice(home.standing)
-        since = day + DAY * dice.choices((1, 2, 3, 4), (55, 20, 15, 10))[0]
-        if wish(stage, dice, home, standing, since):
-            stage.decide(wish.__name__, standing.key, since)
-            stage.tally[wish.__name__] += 1
+        for _ in range(TRIES):
+            home = stage.book.homes[dice.choice(list(stage.book.homes))]
+            standing = dice.choice(home.standing)
+            since = day + DAY * dice.choices((1, 2, 3, 4), (55, 20, 15, 10))[0]
+            if wish(Ask(stage, dice, home, standing, since)):
+                stage.decide(wish.__name__, standing.key, since)
+                stage.tally[wish.__name__] += 1
+                break
     _change_the_house(stage, dice, day)
 
 
@@ -59,191 +90,198 @@ def ask_too_late(stage: Stage, day: date) -> None:
         stage.tally["refused"] += 1
 
 
-def pause(stage: Stage, dice: random.Random, home: Household, standing: Standing, since: date) -> bool:
+def pause(ask: Ask) -> bool:
     """Deliver nothing for some days, or until told otherwise."""
-    last = None if dice.random() < 0.2 else since + DAY * dice.randrange(7)  # noqa: PLR2004
-    is_free = all(end is not None and end < since for _, end in standing.pauses)
-    if standing.stops_on is not None or not standing.runs(max(since, standing.starts_on)) or not is_free:
+    last = None if ask.dice.random() < 0.2 else ask.since + DAY * ask.dice.randrange(7)  # noqa: PLR2004
+    is_free = all(end is not None and end < ask.since for _, end in ask.standing.pauses)
+    if (
+        ask.standing.stops_on is not None
+        or not ask.standing.runs(max(ask.since, ask.standing.starts_on))
+        or not is_free
+    ):
         return False
-    body = {"starts_on": str(since), "reason": "away"} | ({"ends_on": str(last)} if last else {})
-    return _say(stage, dice, home, "POST", f"/api/subscriptions/{standing.id}/pause", body) and (
-        standing.pauses.append((since, last)) is None
-    )
+    body = {"starts_on": str(ask.since), "reason": "away"} | ({"ends_on": str(last)} if last else {})
+    if not ask.say("POST", f"/api/subscriptions/{ask.standing.id}/pause", body):
+        return False
+    ask.standing.pauses.append((ask.since, last))
+    return True
 
 
-def resume(stage: Stage, dice: random.Random, home: Household, standing: Standing, since: date) -> bool:
+def resume(ask: Ask) -> bool:
     """Deliver again: a pause that runs ends the day before, later ones fall away."""
-    if all(end is not None and end < since for _, end in standing.pauses):
+    if all(end is not None and end < ask.since for _, end in ask.standing.pauses):
         return False
-    if not _say(stage, dice, home, "POST", f"/api/subscriptions/{standing.id}/resume", {"on": str(since)}):
+    if not ask.say("POST", f"/api/subscriptions/{ask.standing.id}/resume", {"on": str(ask.since)}):
         return False
-    standing.pauses = [
-        (first, end if end is not None and end < since else since - DAY)
-        for first, end in standing.pauses
-        if first < since
+    ask.standing.pauses = [
+        (first, end if end is not None and end < ask.since else ask.since - DAY)
+        for first, end in ask.standing.pauses
+        if first < ask.since
     ]
     return True
 
 
-def override(stage: Stage, dice: random.Random, home: Household, standing: Standing, since: date) -> bool:
+def override(ask: Ask) -> bool:
     """Say for one date how much, none, or when."""
-    if not standing.runs(since) or standing.stops_on is not None:
+    if not ask.standing.runs(ask.since) or ask.standing.stops_on is not None:
         return False
-    step = standing.want(since).article.step
-    quantity = dice.choice((None, Decimal(0), step, step * 3, step * 5))
-    shift = dice.choice(SHIFTS) if quantity is None or dice.random() < 0.1 else None  # noqa: PLR2004
+    step = ask.standing.want(ask.since).article.step
+    quantity = ask.dice.choice((None, Decimal(0), step, step * 3, step * 5))
+    shift = ask.dice.choice(SHIFTS) if quantity is None or ask.dice.random() < 0.1 else None  # noqa: PLR2004
     body = {"quantity": str(quantity)} if quantity is not None else {}
     body |= {"shift": shift} if shift else {}
-    path = f"/api/subscriptions/{standing.id}/overrides/{since}"
-    if not _say(stage, dice, home, "PUT", path, body):
+    path = f"/api/subscriptions/{ask.standing.id}/overrides/{ask.since}"
+    if not ask.say("PUT", path, body):
         return False
-    standing.said[since] = (quantity, shift)
+    ask.standing.said[ask.since] = (quantity, shift)
     return True
 
 
-def withdraw(stage: Stage, dice: random.Random, home: Household, standing: Standing, since: date) -> bool:
+def withdraw(ask: Ask) -> bool:
     """Take back what was said for a date."""
-    said = sorted(day for day in standing.said if day >= since)
-    if not said or not standing.runs(said[0]):
+    said = sorted(day for day in ask.standing.said if day >= ask.since)
+    if not said or not ask.standing.runs(said[0]):
         return False
-    path = f"/api/subscriptions/{standing.id}/overrides/{said[0]}"
-    if not _say(stage, dice, home, "DELETE", path):
+    path = f"/api/subscriptions/{ask.standing.id}/overrides/{said[0]}"
+    if not ask.say("DELETE", path):
         return False
-    del standing.said[said[0]]
+    del ask.standing.said[said[0]]
     return True
 
 
-def change(stage: Stage, dice: random.Random, home: Household, standing: Standing, since: date) -> bool:
+def change(ask: Ask) -> bool:
     """Want something else from a day on."""
-    if standing.stops_on is not None or not standing.runs(since):
+    if ask.standing.stops_on is not None or not ask.standing.runs(ask.since):
         return False
-    old = standing.want(since)
+    old = ask.standing.want(ask.since)
     new = Want(
-        since=since,
+        since=ask.since,
         article=old.article,
-        quantity=old.article.step * dice.randint(1, 4),
-        pattern=dice.choice(("daily", "weekly", "every_nth")),
-        shift=dice.choices(("morning", "evening", "both"), (60, 25, 15))[0],
-        weekdays=tuple(sorted(dice.sample(range(7), dice.randint(1, 5)))),
-        every_n=dice.randint(2, 4),
+        quantity=old.article.step * ask.dice.randint(1, 4),
+        pattern=ask.dice.choice(("daily", "weekly", "every_nth")),
+        shift=ask.dice.choices(("morning", "evening", "both"), (60, 25, 15))[0],
+        weekdays=tuple(sorted(ask.dice.sample(range(7), ask.dice.randint(1, 5)))),
+        every_n=ask.dice.randint(2, 4),
         agreed=old.agreed,
     )
-    body = {"valid_from": str(since), "quantity": str(new.quantity), **facts_of(new)}
-    if not _say(stage, dice, home, "PATCH", f"/api/subscriptions/{standing.id}", body):
+    body = {"valid_from": str(ask.since), "quantity": str(new.quantity), **facts_of(new)}
+    if not ask.say("PATCH", f"/api/subscriptions/{ask.standing.id}", body):
         return False
-    standing.wants = [want for want in standing.wants if want.since != since] + [new]
+    ask.standing.wants = [want for want in ask.standing.wants if want.since != ask.since] + [new]
     return True
 
 
-def stop(stage: Stage, dice: random.Random, home: Household, standing: Standing, since: date) -> bool:
+def stop(ask: Ask) -> bool:
     """End a standing order."""
-    if standing.stops_on is not None or since < standing.starts_on:
+    if ask.standing.stops_on is not None or ask.since < ask.standing.starts_on:
         return False
-    body = {"stops_on": str(since), "reason": "moving away"}
-    if not _say(stage, dice, home, "POST", f"/api/subscriptions/{standing.id}/stop", body):
+    body = {"stops_on": str(ask.since), "reason": "moving away"}
+    if not ask.say("POST", f"/api/subscriptions/{ask.standing.id}/stop", body):
         return False
-    standing.stops_on = since
+    ask.standing.stops_on = ask.since
     return True
 
 
-def reactivate(stage: Stage, dice: random.Random, home: Household, standing: Standing, since: date) -> bool:
+def reactivate(ask: Ask) -> bool:
     """Deliver again what was stopped; the days between stay without."""
-    gap = standing.stops_on
+    gap = ask.standing.stops_on
     if gap is None:
         return False
-    if not _say(stage, dice, home, "POST", f"/api/subscriptions/{standing.id}/reactivate", {"on": str(since)}):
+    if not ask.say("POST", f"/api/subscriptions/{ask.standing.id}/reactivate", {"on": str(ask.since)}):
         return False
-    standing.stops_on = None
-    if gap < since:
-        standing.pauses.append((gap, since - DAY))
+    ask.standing.stops_on = None
+    if gap < ask.since:
+        ask.standing.pauses.append((gap, ask.since - DAY))
     return True
 
 
-def extra(stage: Stage, dice: random.Random, home: Household, standing: Standing, since: date) -> bool:
+def extra(ask: Ask) -> bool:
     """Order something once."""
-    if since in stage.book.closed or home.is_away(since):
+    if ask.since in ask.stage.book.closed or ask.home.is_away(ask.since):
         return False
-    shift = dice.choice(SHIFTS)
-    lines = _lines(stage, dice, since)
-    body = {"customer_id": str(home.id), "service_on": str(since), "shift": shift, "lines": _wanted(lines)}
-    answer = stage.write(dice, stage.speaker(home), "POST", "/api/orders", body)
+    shift = ask.dice.choice(SHIFTS)
+    lines = _lines(ask, ask.since)
+    body = {"customer_id": str(ask.home.id), "service_on": str(ask.since), "shift": shift, "lines": _wanted(lines)}
+    answer = ask.stage.write(ask.dice, ask.stage.speaker(ask.home), "POST", "/api/orders", body)
     if not answer.is_right:
         return False
-    key = f"{since}/{shift}/{home.key}/extra-{stage.number('extra')}"
-    stage.book.extras[key] = Extra(key, home, since, shift, lines, id=answer.facts["id"])
+    key = f"{ask.since}/{shift}/{ask.home.key}/extra-{ask.stage.number('extra')}"
+    ask.stage.book.extras[key] = Extra(key, ask.home, ask.since, shift, lines, id=answer.facts["id"])
     return True
 
 
-def change_extra(stage: Stage, dice: random.Random, home: Household, standing: Standing, since: date) -> bool:
+def change_extra(ask: Ask) -> bool:
     """Let a one-time order hold something else; what stays keeps its price."""
-    open_ones = [one for one in stage.book.extras.values() if one.day >= since and not one.is_cancelled]
+    open_ones = [one for one in ask.stage.book.extras.values() if one.day >= ask.since and not one.is_cancelled]
     if not open_ones:
         return False
-    one = dice.choice(open_ones)
-    kept = dice.choice(list(one.lines))
-    lines = _lines(stage, dice, one.day) | {kept: one.lines[kept]}
-    lines = {key: Line(key, n.article, n.article.step * dice.randint(1, 3), n.price) for key, n in lines.items()}
+    one = ask.dice.choice(open_ones)
+    kept = ask.dice.choice(list(one.lines))
+    lines = _lines(ask, one.day) | {kept: one.lines[kept]}
+    lines = {key: Line(key, n.article, n.article.step * ask.dice.randint(1, 3), n.price) for key, n in lines.items()}
     for key in lines.keys() & one.lines.keys():
         lines[key].price = one.lines[key].price
-    if not _say(stage, dice, one.home, "PUT", f"/api/orders/{one.id}", {"lines": _wanted(lines)}):
+    if not ask.of(one.home).say("PUT", f"/api/orders/{one.id}", {"lines": _wanted(lines)}):
         return False
     one.lines = lines
     return True
 
 
-def cancel_extra(stage: Stage, dice: random.Random, home: Household, standing: Standing, since: date) -> bool:
+def cancel_extra(ask: Ask) -> bool:
     """Cancel a one-time order."""
-    open_ones = [one for one in stage.book.extras.values() if one.day >= since and not one.is_cancelled]
+    open_ones = [one for one in ask.stage.book.extras.values() if one.day >= ask.since and not one.is_cancelled]
     if not open_ones:
         return False
-    one = dice.choice(open_ones)
-    if not _say(stage, dice, one.home, "POST", f"/api/orders/{one.id}/cancel", {"reason": "no guests after all"}):
+    one = ask.dice.choice(open_ones)
+    if not ask.of(one.home).say("POST", f"/api/orders/{one.id}/cancel", {"reason": "no guests after all"}):
         return False
     one.is_cancelled = True
     return True
 
 
-def leave_for_a_while(stage: Stage, dice: random.Random, home: Household, standing: Standing, since: date) -> bool:
+def leave_for_a_while(ask: Ask) -> bool:
     """Let the office note that a household takes nothing from a day on, until it is back."""
-    if home.away and home.away[-1][1] is None:
-        if not _move(stage, dice, home, "activate", {"reason": "back"}):
+    if ask.home.away and ask.home.away[-1][1] is None:
+        if not ask.move("activate", {"reason": "back"}):
             return False
-        first, _ = home.away.pop()
-        today = _today(stage)
+        first, _ = ask.home.away.pop()
+        today = ask.stage.clock.today()
         if first <= today:
-            home.away.append((first, today))
+            ask.home.away.append((first, today))
         return True
-    if any(one.home is home and one.day >= since and not one.is_cancelled for one in stage.book.extras.values()):
+    if any(
+        one.home is ask.home and one.day >= ask.since and not one.is_cancelled for one in ask.stage.book.extras.values()
+    ):
         return False
-    if not _move(stage, dice, home, "pause", {"state_from": str(since), "reason": "long journey"}):
+    if not ask.move("pause", {"state_from": str(ask.since), "reason": "long journey"}):
         return False
-    home.away.append((since, None))
+    ask.home.away.append((ask.since, None))
     return True
 
 
-def join(stage: Stage, dice: random.Random, home: Household, standing: Standing, since: date) -> bool:
+def join(ask: Ask) -> bool:
     """Take a new household on, with what it wants."""
-    n = stage.number("newcomer")
-    new = Household(f"N{n:05}", f"n{n:05}@dairy.example", area=home.area)
-    area_id = _area_of(stage, home)
+    n = ask.stage.number("newcomer")
+    new = Household(f"N{n:05}", f"n{n:05}@dairy.example", area=ask.home.area)
+    area_id = _area_of(ask)
     body = {"name": f"Newcomer {n}", "email": new.email, "phone": f"+9197{n:08}", "area_id": area_id,
             "address": {"line1": f"{n} New Street", "city": "Bengaluru"}}  # fmt: skip
-    made = stage.write(dice, stage.office, "POST", "/api/customers", body)
+    made = ask.stage.write(ask.dice, ask.stage.office, "POST", "/api/customers", body)
     if not made.is_right:
         return False
     new.id, new.code = made.facts["id"], made.facts["code"]
-    if not _move(stage, dice, new, "activate", {"reason": "first order"}):
+    if not ask.of(new).move("activate", {"reason": "first order"}):
         return False
-    stage.book.homes[new.key] = new
-    if dice.random() < 0.5:  # noqa: PLR2004
-        stage.logins[new.key] = Person(new.key, new.email, PASSWORD, first_password=FIRST_PASSWORD)
-    for wanted in wishes(dice, new, stage.book, since):
-        wanted.starts_on = since
+    ask.stage.book.homes[new.key] = new
+    if ask.dice.random() < 0.5:  # noqa: PLR2004
+        ask.stage.logins[new.key] = Person(new.key, new.email, PASSWORD, first_password=FIRST_PASSWORD)
+    for wanted in wishes(ask.dice, new, ask.stage.book, ask.since):
+        wanted.starts_on = ask.since
         want = wanted.wants[0]
         want.agreed = None
         asked = {"customer_id": str(new.id), "product_id": str(want.article.id), "quantity": str(want.quantity),
-                 "starts_on": str(since), **facts_of(want)}  # fmt: skip
-        answer = stage.write(dice, stage.speaker(new), "POST", "/api/subscriptions", asked)
+                 "starts_on": str(ask.since), **facts_of(want)}  # fmt: skip
+        answer = ask.stage.write(ask.dice, ask.stage.speaker(new), "POST", "/api/subscriptions", asked)
         wanted.id = answer.facts["id"] if answer.is_right else None
     return True
 
@@ -283,19 +321,11 @@ def _change_the_house(stage: Stage, dice: random.Random, day: date) -> None:
             stage.decide("closed", closed)
 
 
-def _say(stage: Stage, dice: random.Random, home: Household, method: str, path: str, body: Any = None) -> bool:
-    return stage.write(dice, stage.speaker(home), method, path, body).is_right
-
-
-def _move(stage: Stage, dice: random.Random, home: Household, verb: str, body: dict[str, str]) -> bool:
-    return stage.write(dice, stage.office, "POST", f"/api/customers/{home.id}/{verb}", body).is_right
-
-
-def _lines(stage: Stage, dice: random.Random, day: date) -> dict[str, Line]:
+def _lines(ask: Ask, day: date) -> dict[str, Line]:
     found = {}
-    for key in dice.sample(sorted(stage.book.articles), dice.randint(1, 3)):
-        article = stage.book.articles[key]
-        found[key] = Line(key, article, article.step * dice.randint(1, 4), article.price(day))
+    for key in ask.dice.sample(sorted(ask.stage.book.articles), ask.dice.randint(1, 3)):
+        article = ask.stage.book.articles[key]
+        found[key] = Line(key, article, article.step * ask.dice.randint(1, 4), article.price(day))
     return found
 
 
@@ -303,13 +333,7 @@ def _wanted(lines: dict[str, Line]) -> list[dict[str, str]]:
     return [{"product_id": str(line.article.id), "quantity": str(line.ordered)} for line in lines.values()]
 
 
-def _area_of(stage: Stage, home: Household) -> str | None:
-    found = stage.wire.ask(stage.office, "GET", f"/api/customers/{home.id}").facts
+def _area_of(ask: Ask) -> str | None:
+    found = ask.stage.wire.ask(ask.stage.office, "GET", f"/api/customers/{ask.home.id}").facts
     area_id: str | None = found["area_id"]
     return area_id
-
-
-def _today(stage: Stage) -> date:
-    from earlybird.simulation.clockwork import ZONE
-
-    return stage.clock.now.astimezone(ZONE).date()
