@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from earlybird import schema
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
 from earlybird.kernel.ctx import EVERYWHERE, Actor, Ctx
+from make.scratch import TEMPLATE, Scratch
 
 SOAK = bool(os.environ.get("EARLYBIRD_SOAK"))
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -79,8 +79,8 @@ def server() -> Iterator[Embedded]:
             fcntl.flock(guard, fcntl.LOCK_EX)
             done = shared / "template.done"
             if not done.exists():
-                admin(embedded, "CREATE DATABASE template_earlybird")
-                engine = db.connect(embedded.url("template_earlybird"))
+                admin(embedded, f"CREATE DATABASE {TEMPLATE}")
+                engine = db.connect(embedded.url(TEMPLATE))
                 schema.upgrade(engine)
                 engine.dispose()
                 done.touch()
@@ -93,15 +93,14 @@ def admin(embedded: Embedded, sql: str) -> None:
         connection.execute(sql)
 
 
+POOLS: dict[Path, Scratch] = {}
+
+
 @contextmanager
 def scratch(embedded: Embedded) -> Iterator[str]:
-    """Yield the URL of a database of its own, migrated and empty; drop it afterwards."""
-    name = "t_" + uuid.uuid4().hex[:12]
-    admin(embedded, f"CREATE DATABASE {name} TEMPLATE template_earlybird STRATEGY file_copy")
-    try:
-        yield embedded.url(name)
-    finally:
-        admin(embedded, f"DROP DATABASE {name} WITH (FORCE)")
+    """Yield the URL of a database of its own, migrated and empty."""
+    with POOLS.setdefault(embedded.data_dir, Scratch(embedded)).lend() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
