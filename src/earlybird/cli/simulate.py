@@ -64,12 +64,14 @@ def simulate(
 
     Example: earlybird simulate --days 30 --customers 500 --seed 7
     """
+    import logging
+
     import structlog
 
     from earlybird.simulation import scratch
     from earlybird.simulation import simulate as play
 
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(60))  # crashes are meant to happen
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     if keep is not None and keep.exists() and any(keep.iterdir()):
         terminal.stop(f"{keep} is not empty.", terminal.USAGE)
     began = time.monotonic()

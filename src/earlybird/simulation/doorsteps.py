@@ -28,7 +28,7 @@ REASONS = {"absent": "customer_absent", "refused": "refused", "partial": "damage
 def fetch(stage: Stage, day: date, shift: str) -> dict[str, list[Stop]]:
     """Let every driver fetch their round; each stop of the plan must stand on exactly one list."""
     planned = {s.key: s for s in stage.book.stops.values() if (s.day, s.shift) == (day, shift) and not s.is_cancelled}
-    extras = {str(extra.id): extra.key for extra in stage.book.extras.values() if extra.day == day}
+    extras = {str(extra.id): extra.key for extra in stage.book.extras.values()}
     homes = {str(home.id): home.key for home in stage.book.homes.values()}
     rounds: dict[str, list[Stop]] = {}
     seen: set[str] = set()
