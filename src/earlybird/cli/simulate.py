@@ -11,11 +11,11 @@ from rich.table import Table
 
 from earlybird.cli import terminal
 from earlybird.cli.terminal import AsJson
-from earlybird.infra.db import Engine, run, transaction
+from earlybird.infra.db import run, transaction
 from earlybird.kernel.money import Money
 
 if TYPE_CHECKING:
-    from earlybird.simulation import Outcome, Played
+    from earlybird.simulation import Outcome, Played, Stage
 
 CURRENCY = "INR"
 COLUMNS = (
@@ -87,9 +87,9 @@ def simulate(
 
         evenings = iter(range(days))
 
-        def between(owner: Engine, _day: object) -> None:
+        def between(stage: Stage, _day: object) -> None:
             if next(evenings) == days - 1 and sabotage is not None:
-                with transaction(owner) as session:
+                with transaction(stage.owner) as session:
                     run(session, "SET LOCAL session_replication_role = replica")  # no trigger and no key objects
                     run(session, sabotage.read_text(encoding="utf-8"))
 

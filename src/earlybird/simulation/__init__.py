@@ -7,5 +7,6 @@ the database against the model with statements of its own.
 
 from earlybird.simulation.run import Outcome, Played, simulate
 from earlybird.simulation.scratch import Scratch, scratch
+from earlybird.simulation.stage import Stage
 
-__all__ = ["Outcome", "Played", "Scratch", "scratch", "simulate"]
+__all__ = ["Outcome", "Played", "Scratch", "Stage", "scratch", "simulate"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from earlybird import wiring
-from earlybird.infra.db import APPLICATION, Engine, can_act_as_application, connect, rehearsal, run
+from earlybird.infra.db import APPLICATION, can_act_as_application, connect, rehearsal, run
 from earlybird.infra.schedule import Periodic
 from earlybird.infra.security import Keys
 from earlybird.infra.settings import Settings
@@ -33,7 +32,7 @@ MONTH_END = date(2026, 2, 1)
 """The last third of every simulation lies in the month that begins here, so that each bills one."""
 
 Shown = Callable[["Played"], None]
-Between = Callable[[Engine, date], None]
+Between = Callable[[Stage, date], None]
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Outcome:
 
 def first_day(days: int) -> date:
     """Return the first day of delivery: two thirds of the days lie before the month's end."""
-    return MONTH_END - DAY * math.ceil(days * 2 / 3)
+    return MONTH_END - DAY * (days * 2 // 3)
 
 
 def simulate(
@@ -81,7 +80,7 @@ def simulate(
     customers: int,
     seed: int,
     shown: Shown = lambda _played: None,
-    between: Between = lambda _owner, _day: None,
+    between: Between = lambda _stage, _day: None,
 ) -> Outcome:
     """Play so many days of a dairy in an empty, migrated database, and stop on the first evening that is wrong.
 
@@ -95,7 +94,7 @@ def simulate(
         _night(stage, first - DAY)
         for day in (first + DAY * n for n in range(days)):
             _play(stage, day)
-            between(stage.owner, day)
+            between(stage, day)
             played = Played(day, _counts(stage), _questions(stage))
             outcome.days.append(played)
             shown(played)

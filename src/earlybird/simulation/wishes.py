@@ -17,6 +17,9 @@ from earlybird.simulation.wire import Person
 A_DAY = 0.05
 """How many households say something on a day."""
 
+FEWEST = 6
+"""How many wishes a day has at least."""
+
 TRIES = 12
 """How many standing orders are looked at for one that a wish fits."""
 
@@ -53,7 +56,7 @@ Wish = Callable[[Ask], bool]
 def ask_for_changes(stage: Stage, day: date) -> None:
     """Let households change what is to come, before the cut-off of tomorrow."""
     dice = stage.dice(day, "wishes")
-    for _ in range(max(2, round(len(stage.book.homes) * A_DAY))):
+    for _ in range(max(FEWEST, round(len(stage.book.homes) * A_DAY))):
         wish: Wish = dice.choices([one for one, _ in WISHES], [share for _, share in WISHES])[0]
         for _ in range(TRIES):
             home = stage.book.homes[dice.choice(list(stage.book.homes))]
