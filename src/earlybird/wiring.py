@@ -9,6 +9,7 @@ from earlybird.billing import models as billing
 from earlybird.catalog import models as catalog
 from earlybird.customers import models as customers
 from earlybird.deliveries import models as deliveries
+from earlybird.files import models as files
 from earlybird.fulfilment import models as fulfilment
 from earlybird.identity import models as identity
 from earlybird.importers import models as importers
@@ -24,6 +25,7 @@ from earlybird.webhooks import models as webhooks
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
+    from earlybird.infra.ports.files import Files
     from earlybird.infra.ports.messages import Messages
     from earlybird.infra.queue import OnDemand
     from earlybird.infra.schedule import Periodic
@@ -34,6 +36,7 @@ TABLES = (
     audit,
     notifications,
     identity,
+    files,
     ledger,
     catalog,
     territory,
@@ -52,10 +55,11 @@ TABLES = (
 
 def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
-    from earlybird.billing.api import amounts, invoices, payments
+    from earlybird.billing.api import amounts, cash, invoices, payments
     from earlybird.catalog import api as catalog
     from earlybird.customers import api as customers
-    from earlybird.deliveries.api import deliveries, orders, plans
+    from earlybird.deliveries.api import deliveries, orders, photos, plans
+    from earlybird.files import api as files
     from earlybird.identity.api import keys, oidc, signing_in, users
     from earlybird.importers import api as tables
     from earlybird.reconcile import api as reconcile
@@ -71,12 +75,15 @@ def routers() -> tuple[APIRouter, ...]:
         orders.router,
         deliveries.router,
         plans.router,
+        photos.router,
+        files.router,
         catalog.router,
         customers.router,
         territory.router,
         subscriptions.router,
         invoices.router,
         payments.router,
+        cash.router,
         amounts.router,
         reconcile.router,
         users.router,
@@ -104,11 +111,19 @@ def messages(settings: Settings) -> Messages:
     return AppriseMessages.read(settings.message_urls.get_secret_value())
 
 
+def place_of_files(settings: Settings) -> Files:
+    """Return where photos are kept: a folder, or a bucket."""
+    from earlybird.infra.ports.files import files
+
+    return files(settings)
+
+
 def periodic(settings: Settings) -> tuple[Periodic, ...]:
     """Return every job that runs on a schedule."""
     from earlybird.audit import jobs as sealing
     from earlybird.billing import jobs as charging
     from earlybird.deliveries import jobs as planning
+    from earlybird.files import jobs as keeping
     from earlybird.identity import jobs as identity
     from earlybird.infra.checkpoints import Checkpoints
     from earlybird.infra.outward import Outward
@@ -121,9 +136,11 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
         sealing.every_minute(lambda: Checkpoints.at(settings)),
         planning.EVERY_FIVE_MINUTES,
         charging.EVERY_MINUTE,
+        charging.CASH,
         charging.NIGHTLY,
         reconcile.NIGHTLY,
         idempotency.HOURLY,
+        keeping.nightly(place_of_files(settings)),
         identity.EVERY_MINUTE,
         identity.NIGHTLY,
         notifications.sweep(Keys.read(settings), messages(settings)),

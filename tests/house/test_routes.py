@@ -21,6 +21,7 @@ PUBLIC = {
     ("GET", "/api/products/{product_id}"),
     ("GET", "/api/openapi.json"),
     ("GET", "/docs"),
+    ("GET", "/files/{file_id}"),
     ("GET", "/llms.txt"),
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),

@@ -42,7 +42,11 @@ class ContentNotNamed(Invalid):
 
 
 class ReturnNeedsLines(Invalid):
-    """A return names the lines that came back, each with more than zero, and neither outcome nor empties."""
+    """A return names the lines that came back, each with more than zero, and neither outcome, containers nor cash."""
+
+
+class CashCurrency(Invalid):
+    """Cash is taken in the currency the customer is billed in."""
 
 
 class LineNotNamed(Invalid):
@@ -115,3 +119,19 @@ class SiteUnknown(Invalid):
 
 class PlanTooFar(Invalid):
     """A day is planned within a year of today."""
+
+
+class NoSuchPhoto(NotFound):
+    """The delivery has no such picture."""
+
+
+class TooManyPhotos(Conflict):
+    """A delivery has at most 20 pictures."""
+
+
+class PhotoOfAnother(Invalid):
+    """That confirmation belongs to another delivery."""
+
+
+class PlaceByHalf(Invalid):
+    """A place has lat and lon."""

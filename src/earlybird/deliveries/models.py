@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, SmallInteger, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from earlybird.deliveries.states import DeliveryState, EventKind, RoundState, Via
-from earlybird.infra.db import Instant, Key, Now, Quantity, Table, one_of, ref
+from earlybird.infra.db import Instant, Key, Minor, Now, Quantity, Table, one_of, ref
 from earlybird.territory.states import Shift
 
 
@@ -108,6 +108,7 @@ class DeliveryEvent(Table):
         one_of("kind", EventKind),
         one_of("via", Via),
         Index(None, "legacy_delivery_id", postgresql_where="legacy_delivery_id IS NOT NULL"),
+        Index("delivery_events_photos_idx", "delivery_id", postgresql_where="(told -> 'photos' -> 0) IS NOT NULL"),
     )
 
     id: Mapped[Key]
@@ -151,6 +152,51 @@ class DeliveryEventLine(Table):
     reason: Mapped[str | None]
 
 
+class DeliveryEventPhoto(Table):
+    """A photo that an event speaks of, by the id of its file or the SHA-256 of what was taken; it may come later."""
+
+    __tablename__ = "delivery_event_photos"
+    __table_args__ = (Index(None, "photo"),)
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("delivery_events.id"), primary_key=True)
+    photo: Mapped[str] = mapped_column(Text, primary_key=True)
+
+
+class DeliveryCash(Table):
+    """What the cash taken at a stop stands at, each time words about it changed that; the last revision counts.
+
+    `holder_id` is the user in whose bag the money is; null where nobody drives the stop.
+    """
+
+    __tablename__ = "delivery_cash"
+    __table_args__ = (
+        UniqueConstraint("delivery_id", "revision"),
+        CheckConstraint("revision >= 1", name="revision"),
+        CheckConstraint("amount_minor >= 0", name="amount_minor"),
+    )
+
+    id: Mapped[Key]
+    event_id: Mapped[UUID] = ref("delivery_events.id")
+    delivery_id: Mapped[UUID] = ref("deliveries.id", index=False)
+    customer_id: Mapped[UUID]
+    revision: Mapped[int] = mapped_column(Integer)
+    amount_minor: Mapped[Minor]
+    currency: Mapped[str]
+    holder_id: Mapped[UUID | None]
+    taken_on: Mapped[date]
+
+
+class DeviceSequence(Table):
+    """Which of its numbers a device has delivered; a hole between them is something still to come, or lost."""
+
+    __tablename__ = "device_sequences"
+
+    owner: Mapped[str] = mapped_column(Text, primary_key=True)
+    device: Mapped[str] = mapped_column(Text, primary_key=True)
+    seen: Mapped[Any] = mapped_column(INT8MULTIRANGE)
+    heard_at: Mapped[Instant]
+
+
 class DeliveryRejection(Table):
     """A confirmation that was refused, kept as it came, with the rule it broke."""
 
@@ -164,6 +210,24 @@ class DeliveryRejection(Table):
     digest: Mapped[str] = mapped_column(Text, unique=True)
     received_at: Mapped[Instant]
     resolved_at: Mapped[datetime | None]
+
+
+class DeliveryPhoto(Table):
+    """A picture belongs to a delivery (no client_id), and to a confirmation of it; only ever added."""
+
+    __tablename__ = "delivery_photos"
+    __table_args__ = (
+        UniqueConstraint("delivery_id", "file_id", "client_id", postgresql_nulls_not_distinct=True),
+        Index(
+            "delivery_photos_owner_idx", "file_id", unique=True, postgresql_where="client_id IS NULL"
+        ),  # a picture is of one delivery
+    )
+
+    id: Mapped[Key]
+    delivery_id: Mapped[UUID] = ref("deliveries.id", index=False)
+    file_id: Mapped[UUID] = ref("files.id")
+    client_id: Mapped[str | None] = mapped_column(Text)
+    bound_at: Mapped[Instant]
 
 
 class ContainerMovement(Table):
