@@ -21,6 +21,7 @@ from earlybird.cli import (
     reconcile,
     schedule,
     serve,
+    simulate,
     steps,
     tables,
     token,
@@ -45,6 +46,7 @@ app.command()(serve.serve)
 app.command()(serve.worker)
 app.command()(openapi.openapi)
 app.command()(token.token)
+app.command()(simulate.simulate)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
 importing.app.command("csv")(tables.import_csv)
