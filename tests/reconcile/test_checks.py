@@ -253,7 +253,9 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
     ),
     "a picture was named and never sent": (
         "photo_missing",
-        [f"UPDATE delivery_events SET told = coalesce(told, '{{}}') || '{{\"photos\": [\"{'ab' * 32}\"]}}' WHERE delivery_id = {A_STOP}"],
+        [
+            f"UPDATE delivery_events SET told = coalesce(told, '{{}}') || '{{\"photos\": [\"{'ab' * 32}\"]}}' WHERE delivery_id = {A_STOP}"
+        ],
         None,
     ),
     "a stop of tomorrow stands in no round": (

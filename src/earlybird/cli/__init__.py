@@ -13,13 +13,16 @@ from earlybird.cli import (
     demo,
     importing,
     init,
+    link,
     messages,
     openapi,
     pay,
     plan,
     reconcile,
     rounds,
+    schedule,
     serve,
+    simulate,
     steps,
     tables,
     token,
@@ -44,6 +47,7 @@ app.command()(serve.serve)
 app.command()(serve.worker)
 app.command()(openapi.openapi)
 app.command()(token.token)
+app.command()(simulate.simulate)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
 importing.app.command("csv")(tables.import_csv)
@@ -58,9 +62,11 @@ app.add_typer(bill.app, name="bill")
 app.command()(pay.pay)
 app.command()(reconcile.reconcile)
 app.add_typer(audit.app, name="audit")
+app.add_typer(schedule.app, name="jobs")
 app.add_typer(messages.app, name="messages")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(user.app, name="user")
+app.add_typer(link.app, name="link")
 app.command()(user.invite)
 
 

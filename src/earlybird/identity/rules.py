@@ -120,6 +120,15 @@ GRANTS: tuple[tuple[str, dict[Role, Scope]], ...] = (
     ("billing.adjust", {R.admin: ALL}),
     ("payments.record", {R.admin: ALL, R.support: ALL}),
     ("payments.reverse", {R.admin: ALL}),
+    ("cash.read", {R.admin: ALL, R.support: ALL, R.driver: ROUND}),
+    ("cash.settle", {R.admin: ALL, R.support: ALL}),
+    ("links.read", {R.admin: ALL, R.support: ALL}),
+    ("links.change", {R.admin: ALL, R.support: ALL}),
+    ("link.see", {}),
+    ("requests.read", {R.admin: ALL, R.support: ALL, R.customer: OWN, R.driver: ROUND}),
+    ("requests.ask", {R.admin: ALL, R.support: ALL, R.customer: OWN, R.driver: ROUND}),
+    ("requests.withdraw", {R.admin: ALL, R.support: ALL, R.customer: OWN, R.driver: ROUND}),
+    ("requests.decide", {R.admin: ALL, R.support: ALL}),
     ("products.change", {R.admin: ALL}),
     ("prices.read", {R.admin: ALL, R.support: ALL, R.marketing: ALL}),
     ("prices.change", {R.admin: ALL}),
@@ -131,6 +140,9 @@ GRANTS: tuple[tuple[str, dict[Role, Scope]], ...] = (
     ("keys.read", {R.admin: ALL}),
     ("keys.change", {R.admin: ALL}),
     ("audit.read", {R.admin: ALL}),
+    ("jobs.read", {R.admin: ALL}),
+    ("messages.read", {R.admin: ALL, R.support: ALL}),
+    ("messages.resend", {R.admin: ALL, R.support: ALL}),
     ("webhooks.read", {R.admin: ALL}),
     ("webhooks.change", {R.admin: ALL}),
     ("steps.run", {R.admin: ALL}),
@@ -261,6 +273,7 @@ ALLOWANCES = {
     ThrottleKind.account: Allowance(20, 900),
     ThrottleKind.address: Allowance(50, 900, timedelta(hours=1)),
     ThrottleKind.sending: Allowance(1, 1800, shortest=30),
+    ThrottleKind.link: Allowance(3, 900),
 }
 """Known places have an allowance of their own, so that strangers cannot keep the owner of a login out."""
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, ForeignKey, Integer, Numeric, SmallInteger, Text, UniqueConstraint
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, Numeric, SmallInteger, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -141,3 +141,19 @@ class Policy(Table):
     value: Mapped[Any] = mapped_column(JSONB)
     set_at: Mapped[Instant]
     set_by: Mapped[str]
+
+
+class ReplanRequest(Table):
+    """Something that may change what is due on a day was said: a day that is planned is planned again.
+
+    The plan of the day takes the rows it saw before it looked, and no later ones.
+    """
+
+    __tablename__ = "replan_requests"
+    __table_args__ = (Index(None, "site_id", "service_on"),)
+
+    id: Mapped[Key]
+    site_id: Mapped[UUID] = ref("sites.id", index=False)
+    service_on: Mapped[date]
+    reason: Mapped[str]
+    made_at: Mapped[Instant]

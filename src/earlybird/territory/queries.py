@@ -308,3 +308,9 @@ def policy(session: Session, name: str) -> dict[str, Any]:
     if not found:
         raise NoSuchPolicy(field="name", name=name)
     return found[0]
+
+
+def policy_values(session: Session, *names: str) -> dict[str, Any]:
+    """Return what holds now of each policy named."""
+    found = rows(session, "SELECT name, value FROM policies WHERE name = ANY(:names)", {"names": list(names)})
+    return {name: POLICIES[name].default for name in names} | {row["name"]: row["value"] for row in found}

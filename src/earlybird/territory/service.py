@@ -42,6 +42,28 @@ SHIFTS = ((Shift.morning, time(5), time(8)), (Shift.evening, time(17), time(20))
 CUTOFF = time(20)
 PLACE = ("latitude", "longitude")
 
+REPLAN = """
+INSERT INTO replan_requests (site_id, service_on, reason, made_at)
+SELECT s.id, day.service_on, :reason, :now
+FROM sites s
+CROSS JOIN LATERAL (SELECT CAST(CAST(:now AS timestamptz) AT TIME ZONE s.zone AS date) AS today) t
+CROSS JOIN LATERAL (
+    SELECT t.today + n AS service_on FROM generate_series(
+        0, 1 + coalesce((SELECT max(p.cutoff_days_before) FROM shifts p WHERE p.site_id = s.id), 1)) AS n
+    UNION SELECT r.service_on FROM plan_runs r WHERE r.site_id = s.id AND r.service_on >= t.today
+) day
+WHERE s.id = :site_id AND day.service_on >= :first_on
+  AND (CAST(:last_on AS date) IS NULL OR day.service_on <= :last_on)"""
+"""The days that are planned, and those a plan may be at work on at this moment: later ones are planned anyway."""
+
+
+def replan(
+    session: Session, ctx: Ctx, site_id: UUID, *, first_on: date, last_on: date | None = None, reason: str
+) -> None:
+    """Ask that a site's days between two dates, both included, be planned again where they are planned already."""
+    facts = {"site_id": site_id, "first_on": first_on, "last_on": last_on, "reason": reason, "now": ctx.now}
+    run(session, REPLAN, facts)
+
 
 def open_business(session: Session, ctx: Ctx, name: str, *, currency: str, country: str, zone: str) -> UUID:
     """Create a business with a depot and two shifts, cut-off 20:00 the day before."""
@@ -168,6 +190,7 @@ def close_day(session: Session, ctx: Ctx, site_id: UUID, *, closed_on: date, rea
     )
     old = {"reason": before} if before else None
     audit.record(session, ctx, "territory.close_day", "site", site_id, before=old, after=audit.plain(facts))
+    replan(session, ctx, site_id, first_on=closed_on, last_on=closed_on, reason="territory.close_day")
 
 
 def reopen_day(session: Session, ctx: Ctx, site_id: UUID, *, closed_on: date) -> None:
@@ -177,6 +200,7 @@ def reopen_day(session: Session, ctx: Ctx, site_id: UUID, *, closed_on: date) ->
     if not run(session, "DELETE FROM closures WHERE site_id = :site_id AND closed_on = :closed_on", facts):
         raise NoSuchClosure(field="closed_on", closed_on=closed_on)
     audit.record(session, ctx, "territory.reopen_day", "site", site_id, before=audit.plain(facts))
+    replan(session, ctx, site_id, first_on=closed_on, last_on=closed_on, reason="territory.reopen_day")
 
 
 def create_area(session: Session, ctx: Ctx, *, site_id: UUID, name: str, postal_code: str | None = None) -> UUID:

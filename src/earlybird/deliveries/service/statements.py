@@ -240,3 +240,8 @@ RUN = """
 INSERT INTO plan_runs (site_id, service_on, first_planned_at, planned_at, line_count)
 VALUES (:site_id, :service_on, :now, :now, :lines)
 ON CONFLICT (site_id, service_on) DO UPDATE SET planned_at = excluded.planned_at, line_count = excluded.line_count"""
+
+ASKED = "SELECT id FROM replan_requests WHERE site_id = :site_id AND service_on = :service_on"
+"""What asks for this plan. Whatever those asked for is committed, so that every later statement sees it."""
+
+ANSWERED = "DELETE FROM replan_requests WHERE id = ANY(CAST(:asked AS uuid[]))"

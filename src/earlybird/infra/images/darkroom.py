@@ -18,6 +18,9 @@ from earlybird.kernel.ids import new_id
 LARGEST = 10 * 2**20
 """The most bytes a picture may come in."""
 
+MEMORY = 640 * 2**20
+"""The most bytes of address space that opening one may take."""
+
 SECONDS = 30.0
 """How long one picture may take."""
 
@@ -73,7 +76,6 @@ class Developed:
     height: int
     original: dict[str, Any]
     mark: str
-    peak_kib: int
 
 
 def check_form(body: bytes) -> None:
@@ -90,8 +92,11 @@ class Darkroom:
 
     environment: ClassVar[tuple[str, ...]] = ("PATH", "LD_LIBRARY_PATH", "LANG")
 
-    def __init__(self, seconds: float = SECONDS) -> None:
+    def __init__(self, seconds: float = SECONDS, memory: int = MEMORY) -> None:
         self.seconds = seconds
+        self.memory = memory
+        self.peak_kib = 0
+        """The most memory a picture took so far."""
         self._turn = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._done = 0
@@ -106,7 +111,8 @@ class Darkroom:
         mark = new_id().hex[-16:]
         head = json.dumps({"kind": kind, "mark": mark, "length": len(body)}).encode() + b"\n"
         with self._turn:
-            found, pictures = self._ask(head, body)
+            found, pictures = self._ask(head, body) or self._ask(head, body) or ({"refused": "broken"}, b"")
+        self.peak_kib = max(self.peak_kib, found.get("peak_kib", 0))
         if "refused" in found:
             raise REFUSALS[found["refused"]](field="body")
         first, second = found["lengths"]
@@ -118,7 +124,6 @@ class Darkroom:
             height=found["height"],
             original=found["original"] | {"byte_count": len(body)},
             mark=mark,
-            peak_kib=found["peak_kib"],
         )
 
     def close(self) -> None:
@@ -127,11 +132,17 @@ class Darkroom:
             self._finalizer()
         self._process = None
 
-    def _ask(self, head: bytes, body: bytes) -> tuple[dict[str, Any], bytes]:
-        """Have one picture opened; whoever takes too long or falls over is ended, and the picture refused."""
+    def _ask(self, head: bytes, body: bytes) -> tuple[dict[str, Any], bytes] | None:
+        """Have one picture opened; None where the process fell over. One that takes too long is refused."""
         process = self._ready()
         assert process.stdin and process.stdout  # noqa: S101, PT018  # they are pipes
-        watch = threading.Timer(self.seconds, process.kill)
+        too_long = threading.Event()
+
+        def end() -> None:
+            too_long.set()
+            process.kill()
+
+        watch = threading.Timer(self.seconds, end)
         watch.daemon = True
         watch.start()
         try:
@@ -141,11 +152,11 @@ class Darkroom:
             pictures = process.stdout.read(sum(found.get("lengths", ())))
         except (OSError, ValueError):
             self.close()
-            return {"refused": "broken"}, b""
+            return ({"refused": "broken"}, b"") if too_long.is_set() else None
         finally:
             watch.cancel()
         self._done += 1
-        if self._done >= PICTURES or found.get("refused") == "pixels":
+        if self._done >= PICTURES or found.get("is_worn"):
             self.close()
         return found, pictures
 
@@ -157,7 +168,7 @@ class Darkroom:
         known = {name: os.environ[name] for name in self.environment if name in os.environ}
         try:
             process = subprocess.Popen(  # noqa: S603  # ourselves
-                [sys.executable, "-s", "-P", "-m", MAIN],
+                [sys.executable, "-s", "-P", "-m", MAIN, str(self.memory)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
 """Make a picture anew from bytes that strangers sent. Runs in a process of its own, with little memory and no secrets.
 
-`python -m earlybird.infra.images.developing` reads requests on its standard input and answers on its standard
-output: a line of JSON, then as many bytes as it says.
+`python -m earlybird.infra.images.developing MEMORY` reads requests on its standard input and answers on its standard
+output: a line of JSON, then as many bytes as it says. MEMORY is how many bytes of address space it may take.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ import warnings
 from typing import IO, Any
 
 from PIL import ExifTags, Image, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
-
-LARGEST_MEMORY = 640 * 2**20
-"""The most bytes of address space this process may take."""
 
 MOST_PIXELS = {"JPEG": 50_000_000, "MPO": 50_000_000, "PNG": 25_000_000, "WEBP": 25_000_000}
 """How many pixels a picture may have by what its header says, before anything is opened: JPEG opens in part."""
@@ -170,16 +167,27 @@ def answer(head: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
         found, whole, small = develop(body, head["kind"], head["mark"])
     except Refused as refusal:
         return {"refused": str(refusal)}, b""
-    except (MemoryError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+    except MemoryError:
+        return {"refused": "pixels", "is_worn": True}, b""
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return {"refused": "pixels"}, b""
     except Exception as failure:  # noqa: BLE001  # decoders raise whatever they like
         return {"refused": "broken", "why": type(failure).__name__}, b""
     return found | {"lengths": [len(whole), len(small)]}, whole + small
 
 
-def limit() -> None:
+def peak_kib() -> int:
+    """Return the most memory this process has had at once."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123  # no path library is loaded
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def limit(memory: int) -> None:
     """Take little memory, write no file, open next to none, leave no core."""
-    resource.setrlimit(resource.RLIMIT_AS, (LARGEST_MEMORY, LARGEST_MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -196,11 +204,11 @@ def serve(requests: IO[bytes], answers: IO[bytes]) -> None:
     while line := requests.readline():
         head = json.loads(line)
         found, body = answer(head, requests.read(head["length"]))
-        found["peak_kib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        found["peak_kib"] = peak_kib()
         answers.write(json.dumps(found).encode() + b"\n" + body)
         answers.flush()
 
 
 if __name__ == "__main__":
-    limit()
+    limit(int(sys.argv[1]))
     serve(sys.stdin.buffer, sys.stdout.buffer)

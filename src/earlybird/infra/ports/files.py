@@ -77,7 +77,7 @@ class FolderFiles:
         path = self.root / _checked(name)
         draft = self.root / "drafts" / secrets.token_hex(16)
         with _failing():
-            for folder in (draft.parent, path.parent.parent, path.parent):
+            for folder in (self.root, draft.parent, path.parent.parent, path.parent):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
                 with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
