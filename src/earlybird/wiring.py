@@ -55,7 +55,7 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.billing.api import amounts, cash, invoices, payments
     from earlybird.catalog import api as catalog
     from earlybird.customers import api as customers
-    from earlybird.deliveries.api import deliveries, orders, plans
+    from earlybird.deliveries.api import deliveries, orders, plans, sync
     from earlybird.identity.api import keys, oidc, signing_in, users
     from earlybird.importers import api as tables
     from earlybird.reconcile import api as reconcile
@@ -71,6 +71,7 @@ def routers() -> tuple[APIRouter, ...]:
         orders.router,
         deliveries.router,
         plans.router,
+        sync.router,
         catalog.router,
         customers.router,
         territory.router,
