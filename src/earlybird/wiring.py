@@ -56,6 +56,7 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.catalog import api as catalog
     from earlybird.customers import api as customers
     from earlybird.deliveries.api import deliveries, orders, plans, sync
+    from earlybird.deliveries.api import legacy as delivery_boy
     from earlybird.identity.api import keys, oidc, signing_in, users
     from earlybird.importers import api as tables
     from earlybird.reconcile import api as reconcile
@@ -72,6 +73,7 @@ def routers() -> tuple[APIRouter, ...]:
         deliveries.router,
         plans.router,
         sync.router,
+        delivery_boy.router,
         catalog.router,
         customers.router,
         territory.router,
