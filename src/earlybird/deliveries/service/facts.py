@@ -216,7 +216,7 @@ def _json(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def keep(session: Session, ctx: Ctx, kept: Kept) -> None:
-    """Add a chunk's events, their lines, containers and cash, bind their photos, and bring the delivered quantities up to date."""
+    """Add a chunk's events with lines, containers, cash and photos, and bring the delivered quantities up to date."""
     if not kept.events:
         return
     run(session, EVENTS, {"rows": _json(kept.events), "now": ctx.now, "address": ctx.address})
