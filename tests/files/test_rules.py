@@ -43,6 +43,6 @@ def test_the_camera_knows_better_than_the_device_where_it_was() -> None:
 
 def test_a_link_lives_ten_to_fifteen_minutes_and_stays_the_same_for_a_while() -> None:
     now = datetime(2026, 1, 16, 6, 0, 1, tzinfo=UTC)
-    ends = [rules.link_ends(now + timedelta(seconds=second)) for second in range(0, 299)]
+    ends = [rules.link_ends(now + timedelta(seconds=second)) for second in range(299)]
     assert len(set(ends)) == 1
     assert timedelta(minutes=10) <= rules.ends_at(ends[0]) - now <= timedelta(minutes=15)
