@@ -23,6 +23,7 @@ from earlybird import schema
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
 from earlybird.kernel.ctx import EVERYWHERE, Actor, Ctx
+from make import terminal
 from make.scratch import TEMPLATE, Scratch
 
 SOAK = bool(os.environ.get("EARLYBIRD_SOAK"))
@@ -147,21 +148,13 @@ def ctx() -> Ctx:
 def earlybird(fresh_url: str, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the real command line against `fresh_url`: earlybird("plan", "--on", "2026-01-16")."""
 
-    def call(*words: str, now: datetime = NOW, **options: object) -> subprocess.CompletedProcess[str]:
+    def call(*words: str, now: datetime = NOW) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
             "EARLYBIRD_DATABASE_URL": fresh_url,
             "EARLYBIRD_NOW": now.isoformat(),
             "COLUMNS": "200",
         }
-        return subprocess.run(
-            [sys.executable, "-m", "earlybird", *words],
-            capture_output=True,
-            text=True,
-            env=environment,
-            cwd=tmp_path,
-            check=False,
-            **options,  # type: ignore[call-overload]
-        )
+        return terminal.run(words, environment, tmp_path)
 
     return call

@@ -13,12 +13,15 @@ from earlybird.cli import (
     demo,
     importing,
     init,
+    link,
     messages,
     openapi,
     pay,
     plan,
     reconcile,
+    schedule,
     serve,
+    simulate,
     steps,
     tables,
     token,
@@ -43,6 +46,7 @@ app.command()(serve.serve)
 app.command()(serve.worker)
 app.command()(openapi.openapi)
 app.command()(token.token)
+app.command()(simulate.simulate)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
 importing.app.command("csv")(tables.import_csv)
@@ -56,9 +60,11 @@ app.add_typer(bill.app, name="bill")
 app.command()(pay.pay)
 app.command()(reconcile.reconcile)
 app.add_typer(audit.app, name="audit")
+app.add_typer(schedule.app, name="jobs")
 app.add_typer(messages.app, name="messages")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(user.app, name="user")
+app.add_typer(link.app, name="link")
 app.command()(user.invite)
 
 
