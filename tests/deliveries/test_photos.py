@@ -23,8 +23,10 @@ from earlybird.infra import db, http
 from earlybird.infra.images.darkroom import LARGEST, Darkroom
 from earlybird.infra.ports.files import Files, FolderFiles
 from earlybird.kernel.ids import new_id
+from make import entrance
 from make.hostile import HTML, PAYLOAD, picture, polyglots, written
 from make.places import bucket, files
+from make.shared import round_of, shared
 from make.town import Town
 
 __all__ = ["bucket", "files"]
@@ -240,19 +242,11 @@ def test_a_confirmation_and_its_pictures_find_each_other_whichever_comes_first(
     foreign = send(town, other, role="admin").json()["id"]
     early = send(town, stop, file_id=str(key)).json()
     assert early["client_ids"] == []
-    told = {"client_id": event, "outcome": "delivered", "device_at": "2026-01-16T06:30:00+05:30"}
-    assert town.ask("driver", "POST", f"/api/deliveries/{stop}/confirm", told).status_code == 200
     late = written(picture((222, 111)))
     names = [str(key).upper(), hashlib.sha256(late).hexdigest(), foreign]
-    with db.transaction(town.engine) as session:  # as a synced confirmation keeps them
-        db.run(session, "ALTER TABLE delivery_events DISABLE TRIGGER USER")
-        db.run(
-            session,
-            "UPDATE delivery_events SET told = coalesce(told, '{}') || jsonb_build_object('photos', "
-            "to_jsonb(CAST(:names AS text[]))) WHERE client_id = :client_id",
-            {"names": names, "client_id": event},
-        )
-        db.run(session, "ALTER TABLE delivery_events ENABLE TRIGGER USER")
+    told = {"client_id": event, "outcome": "delivered", "device_at": "2026-01-16T06:30:00+05:30", "photos": names}
+    assert town.ask("driver", "POST", f"/api/deliveries/{stop}/confirm", told).status_code == 200
+    assert [p["client_ids"] for p in shown(town, stop)["photos"]] == [[event]]
     assert set(shown(town, stop)["missing"]) == {names[1], foreign}
     found = send(town, stop, late).json()
     assert found["client_ids"] == [event]
@@ -261,6 +255,39 @@ def test_a_confirmation_and_its_pictures_find_each_other_whichever_comes_first(
     assert "photo_missing" not in [name for name, _ in town.findings()]
     town.now += timedelta(days=1, hours=1)
     assert [name for name, _ in town.findings()].count("photo_missing") == 1
+
+
+def held_by(access: str) -> dict[str, Any]:
+    return {"headers": {"Authorization": f"Bearer {access}"}, "role": None}
+
+
+def test_whoever_holds_a_link_to_the_stop_sends_pictures_of_it_and_of_no_other(
+    town: Town, stops: tuple[str, str]
+) -> None:
+    mine, other = stops
+    key = round_of(town, [mine])
+    helper = shared(town, round_id=key, actions=["see", "confirm"])
+    looker = shared(town, round_id=key, actions=["see"])
+    made = send(town, mine, **held_by(helper.access))
+    assert made.status_code == 201, made.text
+    assert (made.json()["via"], made.json()["place"]) == ("link", None)
+    assert send(town, other, **held_by(helper.access)).status_code == 404
+    assert send(town, mine, **held_by(looker.access)).status_code == 403
+    why = {"reason": "sent to the wrong group"}
+    assert town.ask("admin", "POST", f"/api/links/{helper.link_id}/revoke", why).status_code == 200
+    assert send(town, mine, **held_by(helper.access)).status_code == 401
+
+
+def test_who_drives_instead_that_day_sends_pictures_too(town: Town, stop: str) -> None:
+    with db.transaction(town.engine) as session:
+        second = entrance.person(session, "driver", site_id=town.firm.site_id, name="Suresh")
+        token = entrance.token_of(session, town.keys, town.now, second, role="driver")
+    assert send(town, stop, **held_by(token)).status_code == 404
+    key = round_of(town, [stop])
+    with db.transaction(town.engine) as session:
+        db.run(session, "UPDATE rounds SET substitute_id = :u WHERE id = :id", {"u": second, "id": key})
+    made = send(town, stop, **held_by(token)).json()
+    assert (made["uploaded_by"], made["via"]) == ("Suresh", "driver_app")
 
 
 def test_a_picture_for_the_confirmation_of_another_delivery_is_refused(town: Town, stops: tuple[str, str]) -> None:

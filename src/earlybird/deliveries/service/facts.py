@@ -17,6 +17,7 @@ from earlybird.audit import service as audit
 from earlybird.audit.states import Severity
 from earlybird.deliveries.rules import Cash, Line, Told
 from earlybird.deliveries.schemas import Answer, Confirmation, Verdict
+from earlybird.deliveries.service import photos
 from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
 
@@ -231,6 +232,8 @@ def keep(session: Session, ctx: Ctx, kept: Kept) -> None:
     for sql, added in ((CONTAINERS, kept.containers), (CASH, kept.cash), (PHOTOS, kept.photos)):
         if added:
             run(session, sql, {"rows": _json(added)})
+    if kept.photos:
+        photos.bind(session, ctx, [event["delivery_id"] for event in kept.events])
     audit.record_many(session, ctx, "deliveries.confirm", "delivery_event", [e["id"] for e in kept.events])
 
 
