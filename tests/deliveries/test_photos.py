@@ -9,16 +9,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from PIL import ExifTags, Image
 
+from earlybird.deliveries.schemas.photos import Said
+from earlybird.deliveries.service import photos
 from earlybird.files import service as keeping
+from earlybird.files.states import FileKind
 from earlybird.infra import db, http
 from earlybird.infra.images.darkroom import LARGEST, Darkroom
 from earlybird.infra.ports.files import Files, FolderFiles
@@ -169,6 +172,32 @@ def test_who_has_no_business_there_sends_nothing_and_nothing_is_kept(town: Town,
     assert send(town, stop, role=role, what="signature").status_code == expected
     assert send(town, str(uuid4()), role=role).status_code == expected
     assert kept(town) == []
+
+
+def test_two_that_write_the_same_picture_at_the_same_moment_write_it_once(
+    town: Town, stop: str, darkroom: Darkroom
+) -> None:
+    """The second waits for the first, and then finds it."""
+    key = new_id()
+    waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+    def write(session: db.Session) -> dict[str, Any]:
+        kept = keeping.keep(town.app.state.files, darkroom, PHOTO, FileKind.photo)
+        return photos.add(session, town.ctx(), UUID(stop), kind=FileKind.photo, said=Said(file_id=key),
+                          digest=kept.digest, kept=kept)  # fmt: skip
+
+    def alone() -> dict[str, Any]:
+        with db.transaction(town.engine) as session:
+            return write(session)
+
+    with ThreadPoolExecutor(1) as pool:
+        with db.transaction(town.engine) as session:
+            first = write(session)
+            second = pool.submit(alone)
+            while not town.rows(waits) and not second.done():
+                wait([second], timeout=0.01)
+        assert second.result(30)["id"] == first["id"] == key
+    assert len(shown(town, stop)["photos"]) == 1
 
 
 def test_pictures_are_seen_by_those_who_see_the_delivery(town: Town, stop: str) -> None:
