@@ -35,7 +35,7 @@ from earlybird.kernel.clock import Month
 from earlybird.kernel.ctx import Ctx
 from earlybird.notifications import jobs, service
 from earlybird.notifications.errors import AlwaysTold, NeverAgain, NoWay, StillWaits
-from earlybird.notifications.states import Channel, MessageKind
+from earlybird.notifications.states import Channel, FactKind, MessageKind
 from earlybird.orders import service as orders
 from earlybird.orders.service import Wanted
 from earlybird.subscriptions import service as subscriptions
@@ -153,7 +153,7 @@ def test_commits_out_of_order_lose_no_fact_and_two_at_once_tell_each_once(dairy:
     with transaction(dairy.engine) as session:
         place(session, dairy)
     with transaction(dairy.engine) as other:
-        taken = service.pull(other, "order", limit=1)  # type: ignore[arg-type]
+        taken = service.pull(other, FactKind.order, limit=1)
         assert (len(taken), dairy.tell(NOW)) == (1, 1)
     assert dairy.tell(NOW) == 0  # the other took its fact and told nothing: that is its own affair
     assert len(dairy.told()) == 2
