@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -24,6 +23,8 @@ from earlybird import schema
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
 from earlybird.kernel.ctx import EVERYWHERE, Actor, Ctx
+from make import terminal
+from make.scratch import TEMPLATE, Scratch
 
 SOAK = bool(os.environ.get("EARLYBIRD_SOAK"))
 NOW = datetime(2026, 1, 15, 12, 0, tzinfo=UTC)
@@ -79,8 +80,8 @@ def server() -> Iterator[Embedded]:
             fcntl.flock(guard, fcntl.LOCK_EX)
             done = shared / "template.done"
             if not done.exists():
-                admin(embedded, "CREATE DATABASE template_earlybird")
-                engine = db.connect(embedded.url("template_earlybird"))
+                admin(embedded, f"CREATE DATABASE {TEMPLATE}")
+                engine = db.connect(embedded.url(TEMPLATE))
                 schema.upgrade(engine)
                 engine.dispose()
                 done.touch()
@@ -93,15 +94,14 @@ def admin(embedded: Embedded, sql: str) -> None:
         connection.execute(sql)
 
 
+POOLS: dict[Path, Scratch] = {}
+
+
 @contextmanager
 def scratch(embedded: Embedded) -> Iterator[str]:
-    """Yield the URL of a database of its own, migrated and empty; drop it afterwards."""
-    name = "t_" + uuid.uuid4().hex[:12]
-    admin(embedded, f"CREATE DATABASE {name} TEMPLATE template_earlybird STRATEGY file_copy")
-    try:
-        yield embedded.url(name)
-    finally:
-        admin(embedded, f"DROP DATABASE {name} WITH (FORCE)")
+    """Yield the URL of a database of its own, migrated and empty."""
+    with POOLS.setdefault(embedded.data_dir, Scratch(embedded)).lend() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -148,21 +148,13 @@ def ctx() -> Ctx:
 def earlybird(fresh_url: str, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the real command line against `fresh_url`: earlybird("plan", "--on", "2026-01-16")."""
 
-    def call(*words: str, now: datetime = NOW, **options: object) -> subprocess.CompletedProcess[str]:
+    def call(*words: str, now: datetime = NOW) -> subprocess.CompletedProcess[str]:
         environment = {
             **os.environ,
             "EARLYBIRD_DATABASE_URL": fresh_url,
             "EARLYBIRD_NOW": now.isoformat(),
             "COLUMNS": "200",
         }
-        return subprocess.run(
-            [sys.executable, "-m", "earlybird", *words],
-            capture_output=True,
-            text=True,
-            env=environment,
-            cwd=tmp_path,
-            check=False,
-            **options,  # type: ignore[call-overload]
-        )
+        return terminal.run(words, environment, tmp_path)
 
     return call

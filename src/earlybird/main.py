@@ -17,6 +17,7 @@ from earlybird import wiring
 from earlybird.infra import http
 from earlybird.infra.db import connect, value
 from earlybird.infra.hashing import Hasher
+from earlybird.infra.images.darkroom import Darkroom
 from earlybird.infra.security import Keys
 from earlybird.infra.settings import Settings
 from earlybird.kernel.ctx import Ctx
@@ -45,6 +46,9 @@ def create_app(
     app.state.hasher = Hasher.read(settings)
     app.state.jobs = wiring.periodic(settings)
     app.state.limiter = http.Limiter(settings.requests_per_minute)
+    app.state.files = wiring.place_of_files(settings)
+    app.state.darkroom = Darkroom()
+    app.state.uploads = http.Uploads()
     http.install(app, pages.problem)
     app.add_api_route("/api/health", health, methods=["GET"], tags=["health"])
     for router in wiring.routers():

@@ -10,6 +10,7 @@ from earlybird.billing import models as billing
 from earlybird.catalog import models as catalog
 from earlybird.customers import models as customers
 from earlybird.deliveries import models as deliveries
+from earlybird.files import models as files
 from earlybird.fulfilment import models as fulfilment
 from earlybird.identity import models as identity
 from earlybird.importers import models as importers
@@ -20,6 +21,8 @@ from earlybird.ledger import models as ledger
 from earlybird.migrations import models as migrations
 from earlybird.notifications import models as notifications
 from earlybird.orders import models as orders
+from earlybird.requests import models as requests
+from earlybird.routes import models as routes
 from earlybird.subscriptions import models as subscriptions
 from earlybird.territory import models as territory
 from earlybird.webhooks import models as webhooks
@@ -27,6 +30,7 @@ from earlybird.webhooks import models as webhooks
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
+    from earlybird.infra.ports.files import Files
     from earlybird.infra.ports.messages import Messages
     from earlybird.infra.queue import OnDemand
     from earlybird.infra.settings import Settings
@@ -37,6 +41,7 @@ TABLES = (
     jobs,
     notifications,
     identity,
+    files,
     ledger,
     catalog,
     territory,
@@ -45,7 +50,9 @@ TABLES = (
     orders,
     deliveries,
     fulfilment,
+    requests,
     billing,
+    routes,
     importers,
     webhooks,
     migrations,
@@ -55,16 +62,20 @@ TABLES = (
 
 def routers() -> tuple[APIRouter, ...]:
     """Return every HTTP door; imported here, so that commands without a server start fast."""
-    from earlybird.billing.api import amounts, invoices, payments
+    from earlybird.billing.api import amounts, cash, invoices, payments
     from earlybird.catalog import api as catalog
     from earlybird.customers import api as customers
-    from earlybird.deliveries.api import deliveries, orders, plans
+    from earlybird.deliveries.api import deliveries, links, orders, photos, plans
+    from earlybird.files import api as files
     from earlybird.identity.api import keys, oidc, signing_in, users
     from earlybird.importers import api as tables
     from earlybird.reconcile import api as reconcile
+    from earlybird.requests import api as requests
+    from earlybird.routes.api import rounds, standing
     from earlybird.subscriptions import api as subscriptions
     from earlybird.territory import api as territory
     from earlybird.web.admin import audit_api, jobs_api, messages_api, pages
+    from earlybird.web.admin import links as shared
     from earlybird.web.admin import signing_in as coming_in
     from earlybird.web.portal import api as portal
     from earlybird.web.reference import pages as reference
@@ -74,12 +85,19 @@ def routers() -> tuple[APIRouter, ...]:
         orders.router,
         deliveries.router,
         plans.router,
+        rounds.router,
+        standing.router,
+        links.router,
+        requests.router,
+        photos.router,
+        files.router,
         catalog.router,
         customers.router,
         territory.router,
         subscriptions.router,
         invoices.router,
         payments.router,
+        cash.router,
         amounts.router,
         reconcile.router,
         users.router,
@@ -96,6 +114,7 @@ def routers() -> tuple[APIRouter, ...]:
         coming_in.router,
         webhooks.router,
         pages.router,
+        shared.router,
         reference.router,
     )
 
@@ -109,6 +128,13 @@ def messages(settings: Settings) -> Messages:
     return AppriseMessages.read(settings.message_urls.get_secret_value())
 
 
+def place_of_files(settings: Settings) -> Files:
+    """Return where photos are kept: a folder, or a bucket."""
+    from earlybird.infra.ports.files import files
+
+    return files(settings)
+
+
 def periodic(settings: Settings) -> tuple[Periodic, ...]:
     """Return every job that runs on a schedule, in the order in which those that are late are made up for.
 
@@ -117,6 +143,7 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
     from earlybird.audit import jobs as sealing
     from earlybird.billing import jobs as billing
     from earlybird.deliveries import jobs as deliveries
+    from earlybird.files import jobs as files
     from earlybird.identity import jobs as identity
     from earlybird.infra.checkpoints import Checkpoints
     from earlybird.infra.outward import Outward
@@ -124,24 +151,32 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
     from earlybird.jobs import service as jobs
     from earlybird.notifications import jobs as notifications
     from earlybird.reconcile import jobs as reconcile
+    from earlybird.requests import jobs as requests
+    from earlybird.routes import jobs as routes
     from earlybird.webhooks import jobs as webhooks
 
     keys = cache(lambda: Keys.read(settings))
     gateways = cache(lambda: messages(settings))
     found = (
-        deliveries.EVERY_FIVE_MINUTES,
+        deliveries.PLAN,
+        deliveries.REPLAN,
+        routes.EVERY_MINUTE,
+        routes.ORDER,
         billing.EVERY_MINUTE,
+        billing.CASH,
         billing.NIGHTLY,
         billing.MONTHLY,
         deliveries.tell(keys, gateways),
         billing.tell(keys, gateways),
         billing.remind(keys, gateways),
         notifications.sweep(keys, gateways),
+        requests.HOURLY,
         identity.EVERY_MINUTE,
         identity.NIGHTLY,
         idempotency.HOURLY,
         webhooks.sweep(keys, Outward(private=settings.webhooks_private)),
         webhooks.NIGHTLY,
+        files.nightly(place_of_files(settings)),
         reconcile.NIGHTLY,
         sealing.every_minute(lambda: Checkpoints.at(settings)),
     )

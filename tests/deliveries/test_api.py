@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from earlybird.billing.service import charges
+from earlybird.deliveries.errors import NoSuchDelivery
+from earlybird.deliveries.queries import shown
+from earlybird.deliveries.schemas import read
+from earlybird.deliveries.service import telling
 from earlybird.infra import db
+from earlybird.kernel.ctx import Actor, Ctx, Reach
 from make.town import TOMORROW, Town
 
 BREAKFAST = datetime(2026, 1, 16, 1, 30, tzinfo=UTC)
@@ -302,3 +308,79 @@ def test_a_day_is_planned_once_however_often_it_is_asked(town: Town) -> None:
     for role in ("support", "meena", "driver", "warehouse"):
         assert town.ask(role, "POST", "/api/plans", body).status_code == 403
         assert town.ask(role, "GET", "/api/plans").status_code == 403
+
+
+def round_of(town: Town, *deliveries: str, substitute_id: Any = None) -> UUID:
+    """A round of the town's driver with these stops, as cutting the day would have made it."""
+    key = uuid4()
+    with db.transaction(town.engine) as session:
+        db.run(
+            session,
+            "INSERT INTO rounds (id, site_id, service_on, shift, name, driver_id, substitute_id) "
+            "VALUES (:id, :site, :on, 'morning', 'North', :driver, :substitute)",
+            {"id": key, "site": town.firm.site_id, "on": TOMORROW, "driver": town.driver_id,
+             "substitute": substitute_id},
+        )  # fmt: skip
+        for place, delivery_id in enumerate(deliveries, 1):
+            facts = {"d": delivery_id, "r": key, "p": place}
+            db.run(session, "INSERT INTO round_stops (delivery_id, round_id, position) VALUES (:d, :r, :p)", facts)
+    return key
+
+
+def linked(town: Town, **scope: Any) -> Ctx:
+    """A helper with a shared link to one round or one order."""
+    actor = Actor(kind="link", name="Helper", role="link", id=uuid4(), reaches=(Reach("link", "link", **scope),))
+    return Ctx(actor=actor, now=town.now, via="link", address="203.0.113.9")
+
+
+def test_a_substitute_sees_and_confirms_the_round_and_the_driver_counts_more(town: Town, stop: Any) -> None:
+    _, delivery_id = stop
+    substitute = town.ask("substitute", "GET", "/auth/me").json()["id"]
+    round_of(town, delivery_id, substitute_id=substitute)
+    assert town.ask("substitute", "GET", f"/api/deliveries/{delivery_id}").status_code == 200
+    assert [d["id"] for d in town.ask("substitute", "GET", "/api/deliveries").json()["items"]] == [delivery_id]
+    assert confirm(town, delivery_id, "substitute", outcome="not_delivered").json()["answer"] == "accepted"
+    assert confirm(town, delivery_id, device_at="2026-01-16T06:00:00+05:30").json()["outcome"] == "delivered"
+    later = confirm(town, delivery_id, "substitute", outcome="not_delivered", device_at="2026-01-16T06:50:00+05:30")
+    assert later.json()["answer"] == "superseded"
+    told_by = "SELECT authority FROM delivery_events WHERE delivery_id = :id ORDER BY id"
+    assert [row["authority"] for row in town.rows(told_by, id=delivery_id)] == [2, 3, 2]
+
+
+def test_a_link_reaches_its_round_or_its_order_and_nothing_else(town: Town) -> None:
+    mine, mine_id = town.planned("meena")
+    theirs, theirs_id = town.planned("ravi")
+    town.now = BREAKFAST
+    round_id = round_of(town, mine_id)
+    scopes = (linked(town, round_id=round_id), linked(town, order_id=UUID(mine["id"])))
+    for minute, ctx in enumerate(scopes):
+        with db.transaction(town.engine) as session:
+            for delivery_id, order_id in ((theirs_id, theirs["id"]), (NOBODY, NOBODY)):
+                with pytest.raises(NoSuchDelivery):
+                    shown.delivery(session, ctx, UUID(delivery_id))
+                with pytest.raises(NoSuchDelivery):
+                    telling.tell(session, ctx, UUID(delivery_id), words=told(kind="confirm"))
+                body = json.dumps(told(kind="confirm", order_id=order_id)).encode()
+                verdict = telling.tell_many(session, ctx, [read(body)], bodies=[body])[0]
+                assert (verdict.answer, verdict.field, verdict.rule) == (
+                    "rejected", "order_id", "No order goes by that name.",
+                )  # fmt: skip
+            assert [d["id"] for d in shown.page(session, ctx, cursor=None, limit=9).items] == [UUID(mine_id)]
+            assert (
+                telling.tell(
+                    session,
+                    ctx,
+                    UUID(mine_id),
+                    words=told(kind="confirm", device_at=f"2026-01-16T06:3{minute}:00+05:30"),
+                ).answer
+                == "accepted"
+            )
+            assert shown.delivery(session, ctx, UUID(mine_id))["events"][0]["address"] is None
+    with db.transaction(town.engine) as session:
+        nothing = linked(town)
+        with pytest.raises(NoSuchDelivery):
+            shown.delivery(session, nothing, UUID(mine_id))
+    kept = town.rows(
+        "SELECT authority, via, actor_kind, address FROM delivery_events WHERE delivery_id = :id", id=mine_id
+    )
+    assert [tuple(row.values()) for row in kept] == [(1, "link", "link", "203.0.113.9")] * 2

@@ -21,6 +21,7 @@ PUBLIC = {
     ("GET", "/api/products/{product_id}"),
     ("GET", "/api/openapi.json"),
     ("GET", "/docs"),
+    ("GET", "/files/{file_id}"),
     ("GET", "/llms.txt"),
     ("GET", "/sign-in"),
     ("POST", "/sign-in"),
@@ -43,6 +44,9 @@ PUBLIC = {
     ("GET", "/auth/oidc/start"),
     ("GET", "/auth/oidc/callback"),
     ("POST", "/sign-out"),
+    ("POST", "/api/link/open"),
+    ("GET", "/l/{token}"),
+    ("POST", "/l/{token}"),
 }
 
 

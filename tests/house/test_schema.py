@@ -34,7 +34,7 @@ def test_no_float_column_and_every_instant_is_aware() -> None:
 @pytest.mark.parametrize(
     "table",
     ["audit_entries", "journals", "postings", "payment_allocations", "delivery_events", "delivery_event_lines",
-     "charges", "invoice_lines"],
+     "charges", "invoice_lines", "delivery_photos"],
 )  # fmt: skip
 @pytest.mark.parametrize("verb", ["UPDATE {} SET id = id", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
 def test_facts_and_money_are_only_added(fresh: Engine, table: str, verb: str) -> None:

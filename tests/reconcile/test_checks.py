@@ -251,6 +251,13 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
         [f"UPDATE deliveries SET state = 'partially_delivered' WHERE id = {A_STOP}"],
         None,
     ),
+    "a picture was named and never sent": (
+        "photo_missing",
+        [
+            f"UPDATE delivery_events SET told = coalesce(told, '{{}}') || '{{\"photos\": [\"{'ab' * 32}\"]}}' WHERE delivery_id = {A_STOP}"
+        ],
+        None,
+    ),
 }
 
 

@@ -13,6 +13,7 @@ from earlybird.cli import (
     demo,
     importing,
     init,
+    link,
     messages,
     openapi,
     pay,
@@ -20,6 +21,7 @@ from earlybird.cli import (
     reconcile,
     schedule,
     serve,
+    simulate,
     steps,
     tables,
     token,
@@ -44,6 +46,7 @@ app.command()(serve.serve)
 app.command()(serve.worker)
 app.command()(openapi.openapi)
 app.command()(token.token)
+app.command()(simulate.simulate)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
 importing.app.command("csv")(tables.import_csv)
@@ -61,6 +64,7 @@ app.add_typer(schedule.app, name="jobs")
 app.add_typer(messages.app, name="messages")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(user.app, name="user")
+app.add_typer(link.app, name="link")
 app.command()(user.invite)
 
 

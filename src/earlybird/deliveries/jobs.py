@@ -1,15 +1,16 @@
-"""The queue's way to the plan and to what customers are told of their deliveries."""
+"""The queue's way to the plan, made after the cut-off and again when asked, and to what customers are told of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from earlybird.deliveries.service import messages, nightly
+from earlybird.deliveries.service import messages, nightly, replanning
 from earlybird.infra.ports.messages import Messages
 from earlybird.infra.schedule import Periodic
 from earlybird.infra.security import Keys
 
-EVERY_FIVE_MINUTES = Periodic(name="deliveries.plan", cron="*/5 * * * *", run=nightly.plan_due)
+PLAN = Periodic(name="deliveries.plan", cron="*/5 * * * *", run=nightly.plan_due)
+REPLAN = Periodic(name="deliveries.replan", cron="* * * * *", run=replanning.replan_due)
 
 
 def tell(keys: Callable[[], Keys], gateways: Callable[[], Messages]) -> Periodic:

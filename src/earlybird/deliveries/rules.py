@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,17 @@ from earlybird.orders.states import OrderState
 
 TOLERANCE = timedelta(minutes=5)
 """How far a device's clock may run ahead."""
+
+LINK_DAYS = 31
+"""How many days a shared link may be for, and how far away its end may lie."""
+
+ACCESS_MINUTES = 30
+"""How long an opened link is good before it is opened again."""
+
+MOST_WRONG_PINS = 30
+"""After so many wrong PINs, from wherever they came, a link ends."""
+
+PIN = re.compile(r"[0-9]{4,8}", re.ASCII)
 
 ZERO = Decimal(0)
 PENDING = frozenset({DeliveryState.planned, DeliveryState.out})
@@ -52,8 +64,40 @@ class Claim(NamedTuple):
     quantity: Decimal
 
 
+class Whose(NamedTuple):
+    """Of which stops somebody may speak: those they drive or stand in for, those of a link's rounds and orders."""
+
+    me: str | None = None
+    rounds: frozenset[str] = frozenset()
+    orders: frozenset[str] = frozenset()
+
+    def authority(
+        self, *, order_id: str, round_id: str | None, driver_id: str | None, substitute_id: str | None
+    ) -> Authority | None:
+        """Return how much the word counts about a stop; None where the stop is not theirs to speak of."""
+        if self.me is not None and driver_id == self.me:
+            return Authority.driver
+        if self.me is not None and substitute_id == self.me:
+            return Authority.substitute
+        if order_id in self.orders or round_id in self.rounds:
+            return Authority.link
+        return None
+
+
+class Cash(NamedTuple):
+    """Cash taken at a stop, in minor units, and the user who holds it; None while nobody drives there."""
+
+    amount_minor: int
+    currency: str
+    holder_id: str | None
+
+
 class Told(NamedTuple):
-    """An accepted event: absolute quantities per delivery line, or for a return what came back."""
+    """An accepted event: absolute quantities per delivery line, or for a return what came back.
+
+    `containers` counts those given (`+crate`) and taken back (`-crate`); `cash` is minor units and currency;
+    `user_id` is who spoke, where it was a user.
+    """
 
     client_id: str
     kind: str
@@ -61,7 +105,9 @@ class Told(NamedTuple):
     device_at: datetime
     actor: str
     quantities: Mapping[str, Decimal]
-    empties: Mapping[str, int]
+    containers: Mapping[str, int]
+    cash: tuple[int, str] | None = None
+    user_id: str | None = None
 
 
 def check_when(
@@ -166,10 +212,31 @@ def settle(events: Sequence[Told], line_id: str, ordered: Decimal) -> Decimal:
     return max(ZERO, min(ordered, best.quantities[line_id]) - returns(events, line_id, best))
 
 
-def empties(events: Iterable[Told], container: str) -> int:
-    """Return how many empties were taken back at a stop: the word of the highest-ranking event that counts them."""
-    best = max((e for e in events if container in e.empties), key=rank, default=None)
-    return best.empties[container] if best else 0
+def containers(events: Iterable[Told], way: str) -> int:
+    """Return how many containers went one way at a stop: the word of the highest-ranking event that counts them.
+
+    `way` is `+` or `-` and the container. What was taken back leaves the customer: it counts below zero.
+    """
+    best = max((e for e in events if way in e.containers), key=rank, default=None)
+    return best.containers[way] * (-1 if way.startswith("-") else 1) if best else 0
+
+
+def cash(events: Sequence[Told], driver_id: str | None) -> Cash | None:
+    """Return the cash of a stop by the word that counts; None while nobody spoke of cash.
+
+    It is held by the driver or substitute whose word about it counts most, else by whoever drives the stop: staff
+    and links speak of money that is in the driver's bag.
+    """
+    best = _of_cash(events)
+    if best is None or best.cash is None:
+        return None
+    went = [e for e in events if e.cash and e.user_id and e.authority in (Authority.driver, Authority.substitute)]
+    holder = max(went, key=rank).user_id if went else driver_id
+    return Cash(*best.cash, holder)
+
+
+def _of_cash(events: Iterable[Told]) -> Told | None:
+    return max((e for e in events if e.cash is not None), key=rank, default=None)
 
 
 def has_word(events: Sequence[Told], told: Told) -> bool:
@@ -181,13 +248,38 @@ def has_word(events: Sequence[Told], told: Told) -> bool:
                 return True
         elif best and (told.device_at, told.client_id) > (best.device_at, best.client_id):
             return True
-    return any(max((e for e in events if c in e.empties), key=rank) is told for c in told.empties)
+    if told.cash is not None and _of_cash(events) is told:
+        return True
+    return any(max((e for e in events if c in e.containers), key=rank) is told for c in told.containers)
 
 
 def disagree(events: Iterable[Told], line_id: str) -> bool:
     """Say whether two different actors told different quantities of a line."""
     tellings = [e for e in events if e.kind != EventKind.return_ and line_id in e.quantities]
     return len({e.quantities[line_id] for e in tellings}) > 1 and len({e.actor for e in tellings}) > 1
+
+
+def is_decided(events: Iterable[Told], line_id: str) -> bool:
+    """Say whether a correction had the last word about a line: a disagreement about it is over."""
+    best = winner(events, line_id)
+    return best is not None and best.kind == EventKind.correct
+
+
+def disagree_on_cash(events: Sequence[Told]) -> bool:
+    """Say whether two different actors told different cash of a stop."""
+    tellings = [e for e in events if e.cash is not None]
+    return len({e.cash for e in tellings}) > 1 and len({e.actor for e in tellings}) > 1
+
+
+def cash_is_decided(events: Sequence[Told]) -> bool:
+    """Say whether a correction had the last word about the cash of a stop."""
+    best = _of_cash(events)
+    return best is not None and best.kind == EventKind.correct
+
+
+def is_late(policy: Policy, *, kind: str, planned_on: date, received_on: date) -> bool:
+    """Say whether a word came so long after its day that somebody should look at it; corrections come when they do."""
+    return kind != EventKind.correct and (received_on - planned_on).days > policy.window_days
 
 
 def excess(events: Sequence[Told], line_id: str, ordered: Decimal) -> Decimal:
@@ -236,3 +328,27 @@ def order_path(state: OrderState, target: OrderState) -> list[str]:
         return [VERBS[DeliveryState(target)]]
     path = ["plan"] if state == OrderState.not_delivered else ["fail", "plan"]
     return [*path, "send_out"] if target == OrderState.out else path
+
+
+def check_days(first: date, last: date, *, served_on: date | None, today: date) -> None:
+    """Refuse days of a link that are reversed, past or too many, or that leave out the day of its round."""
+    is_whole = first <= last < first + timedelta(days=LINK_DAYS) and last >= today
+    if not is_whole or (served_on is not None and not first <= served_on <= last):
+        raise errors.LinkDaysUnfit(field="first_on", first_on=first, last_on=last)
+
+
+def check_end(expires_at: datetime, now: datetime) -> None:
+    """Refuse an end of a link that is over, or too far away."""
+    if not now < expires_at <= now + timedelta(days=LINK_DAYS + 1):
+        raise errors.LinkEndUnfit(field="expires_at", expires_at=expires_at.isoformat())
+
+
+def short_name(name: str) -> str:
+    """Return how a helper without a login sees somebody called: `Asha R.` for Asha Devi Rao."""
+    words = name.split()
+    return f"{words[0]} {words[-1][0]}." if len(words) > 1 else name
+
+
+def masked(phone: str | None) -> str | None:
+    """Return a phone number without all but its last two digits."""
+    return None if phone is None else "•" * max(len(phone) - 2, 0) + phone[-2:]

@@ -44,6 +44,23 @@ class Via(StrEnum):
     import_ = "import"
 
 
+class LinkAction(StrEnum):
+    """What a shared link may do."""
+
+    see = "see"
+    confirm = "confirm"
+    ask = "ask"
+
+
+class LinkState(StrEnum):
+    """What a shared link is good for now: derived, never stored."""
+
+    good = "good"
+    used_up = "used_up"
+    expired = "expired"
+    revoked = "revoked"
+
+
 class Authority(IntEnum):
     """Whose word counts more when confirmations disagree: the higher."""
 
@@ -51,6 +68,19 @@ class Authority(IntEnum):
     substitute = 2
     driver = 3
     staff = 4
+
+
+class Reason(StrEnum):
+    """Why less than all was delivered, or something came back; what fits none is `other`, with words of its own."""
+
+    customer_absent = "customer_absent"
+    refused = "refused"
+    damaged = "damaged"
+    wrong_address = "wrong_address"
+    no_access = "no_access"
+    not_needed = "not_needed"
+    short_stock = "short_stock"
+    other = "other"
 
 
 S = DeliveryState

@@ -53,6 +53,24 @@ class Settings(BaseSettings):
     checkpoint_file: Path | None = None
     """Where the signed checkpoints of the audit's seals are kept; `audit-checkpoints.jsonl` in `data_dir` otherwise."""
 
+    files_url: str | None = None
+    """Where photos are kept: file:///folder or s3://bucket/prefix; `files` in `data_dir` otherwise."""
+
+    files_endpoint: str | None = None
+    """The address of an S3-compatible store, as https://store.example.com; Amazon's without it."""
+
+    files_region: str | None = None
+    """The region of the bucket; us-east-1 without it."""
+
+    files_key_id: str | None = None
+    """The id of the bucket's access key."""
+
+    files_secret: SecretStr | None = None
+    """The secret of the bucket's access key."""
+
+    files_secret_file: Path | None = None
+    """A file that holds it."""
+
     password_memory_kib: int = 65536
     """How much memory one password hash (Argon2id) takes; less is only for tests."""
 

@@ -225,4 +225,4 @@ def _note(session: Session, ctx: Ctx, job: Periodic, made: Run) -> None:
         facts,
     )
     for check_name in (MISSED, FAILED):
-        audit.resolve(session, ctx, check_name, queries.open_subjects(session, check_name, job.name))
+        audit.resolve_many(session, ctx, check_name, queries.open_subjects(session, check_name, job.name))

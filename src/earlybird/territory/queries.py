@@ -120,7 +120,7 @@ def only_business(session: Session, business_id: UUID | None) -> dict[str, Any]:
     return found[0]
 
 
-SITE = "SELECT id, business_id, kind, name, zone, archived_at FROM sites"
+SITE = "SELECT id, business_id, kind, name, zone, latitude, longitude, archived_at FROM sites"
 
 
 def site_page(
@@ -264,6 +264,12 @@ def is_driver(session: Session, ctx: Ctx, user_id: UUID) -> bool:
             {"id": user_id, "now": ctx.now},
         )
     )
+
+
+def works(session: Session, driver_id: UUID) -> frozenset[Shift]:
+    """Return the shifts somebody works: all of them, where nothing was said."""
+    found = rows(session, "SELECT shift FROM driver_shifts WHERE driver_id = :id", {"id": driver_id})
+    return frozenset(Shift(row["shift"]) for row in found) or frozenset(Shift)
 
 
 def has_customers(session: Session, *, site_id: UUID | None = None, area_id: UUID | None = None) -> bool:

@@ -70,7 +70,7 @@ def orders_locked(session: Session, ids: Collection[str]) -> Sequence[Any]:
 
 
 def stops(session: Session, order_ids: Collection[str]) -> Sequence[Any]:
-    """Return every line of every attempt of these orders with its driver, attempts and lines in order.
+    """Return every line of every attempt of these orders with its driver and round, attempts and lines in order.
 
     OFFSET 0 keeps each step an index look-up per key: without it a table planned a minute ago, of
     which the server has no statistics yet, is read whole for every chunk.
@@ -80,9 +80,11 @@ def stops(session: Session, order_ids: Collection[str]) -> Sequence[Any]:
         """
         SELECT d.order_id::text, d.id::text, d.attempt, d.planned_on, d.state, l.id::text, l.order_line_id::text,
                p.product_id::text, l.service_on, l.ordered_quantity, l.delivered_quantity, p.quantity,
-               p.cancelled_at IS NOT NULL, d.driver_id::text
+               p.cancelled_at IS NOT NULL, d.driver_id::text, r.substitute_id::text, r.id::text
         FROM unnest(CAST(:order_ids AS uuid[])) AS k(id)
         CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE order_id = k.id OFFSET 0) d
+        LEFT JOIN round_stops w ON w.delivery_id = d.id
+        LEFT JOIN rounds r ON r.id = w.round_id
         LEFT JOIN LATERAL (SELECT * FROM delivery_lines WHERE delivery_id = d.id OFFSET 0) l ON true
         LEFT JOIN LATERAL (SELECT * FROM order_lines WHERE id = l.order_line_id OFFSET 0) p ON true
         ORDER BY d.order_id, d.attempt, l.order_line_id
@@ -128,6 +130,26 @@ def revisions(session: Session, line_ids: Collection[str]) -> Sequence[Any]:
         "SELECT k.id::text, coalesce((SELECT max(n.revision) FROM delivery_event_lines n "
         "WHERE n.delivery_line_id = k.id), 0) FROM unnest(CAST(:line_ids AS uuid[])) AS k(id)",
         line_ids=_keys(line_ids),
+    )
+
+
+def currencies(session: Session, customer_ids: Collection[str]) -> Sequence[Any]:
+    """Return (customer id, the currency they are billed in)."""
+    return _all(
+        session,
+        "SELECT c.id::text, b.currency FROM customers c JOIN businesses b ON b.id = c.business_id "
+        "WHERE c.id = ANY(CAST(:ids AS uuid[]))",
+        ids=_keys(customer_ids),
+    )
+
+
+def cash_revisions(session: Session, delivery_ids: Collection[str]) -> Sequence[Any]:
+    """Return (delivery id, the last revision of its cash)."""
+    return _all(
+        session,
+        "SELECT delivery_id::text, max(revision) FROM delivery_cash WHERE delivery_id = ANY(CAST(:ids AS uuid[])) "
+        "GROUP BY delivery_id",
+        ids=_keys(delivery_ids),
     )
 
 

@@ -15,7 +15,7 @@ from earlybird.audit import service as audit
 from earlybird.audit.errors import ChangedMeanwhile
 from earlybird.deliveries import errors, rules
 from earlybird.deliveries.queries import door as queries
-from earlybird.deliveries.rules import Line, Told
+from earlybird.deliveries.rules import Cash, Line, Told, Whose
 from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, OrderKey, Verdict, said
 from earlybird.deliveries.service import facts, stops
 from earlybird.deliveries.service.stops import Chunk, Known, Order, Stop
@@ -45,26 +45,27 @@ def confirm_many(
     confirmations: Sequence[Confirmation | NotRead],
     *,
     bodies: Sequence[bytes] | None = None,
-    round_of: str | None = None,
+    whose: Whose | None = None,
 ) -> list[Verdict]:
     """Take confirmations in their order and answer each; what cannot be taken is kept as it came.
 
     `bodies` are the texts they were read from. A row that the database itself refuses is found by
     halving and rejected alone. Orders stay locked until the caller's transaction ends. With
-    `round_of`, the id of a driver, the stops of others are not there.
+    `whose`, the stops of others are not there, and the stop says how much the word counts; without it every stop
+    is there, and the confirmation says so itself.
     """
     texts = bodies or [c.model_dump_json().encode() if isinstance(c, Confirmation) else b"" for c in confirmations]
-    return _within(session, ctx, list(confirmations), list(texts), round_of)
+    return _within(session, ctx, list(confirmations), list(texts), whose)
 
 
 def _within(
-    session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes], round_of: str | None
+    session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes], whose: Whose | None
 ) -> list[Verdict]:
     """Take a chunk inside a savepoint: again after a collision, in halves where a value is refused."""
     for left in reversed(range(TRIES)):
         try:
             with session.begin_nested():
-                return _take(session, ctx, items, bodies, round_of)
+                return _take(session, ctx, items, bodies, whose)
         except DBAPIError as failure:
             state = getattr(failure.orig, "sqlstate", None) or ""
             if failure.connection_invalidated or not (state in AGAIN or state.startswith(DATA)):
@@ -78,8 +79,8 @@ def _within(
     if len(items) > 1:
         half = len(items) // 2
         return [
-            *_within(session, ctx, items[:half], bodies[:half], round_of),
-            *_within(session, ctx, items[half:], bodies[half:], round_of),
+            *_within(session, ctx, items[:half], bodies[:half], whose),
+            *_within(session, ctx, items[half:], bodies[half:], whose),
         ]
     refusal = errors.DatabaseRefused(reason=reason)
     verdict = refused(items[0].client_id, refusal)
@@ -88,10 +89,10 @@ def _within(
 
 
 def _take(
-    session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes], round_of: str | None
+    session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes], whose: Whose | None
 ) -> list[Verdict]:
     """Load, judge and write one chunk."""
-    chunk = stops.load(session, [item for item in items if isinstance(item, Confirmation)], round_of)
+    chunk = stops.load(session, [item for item in items if isinstance(item, Confirmation)], whose)
     verdicts = []
     for item in items:
         if isinstance(item, Confirmation):
@@ -122,11 +123,13 @@ def _judge(ctx: Ctx, chunk: Chunk, item: Confirmation) -> Verdict:
             raise errors.ClientIdTaken(field="client_id")
         return known.verdict
     order = _order(chunk, item)
-    stop = _stop([stop for stop in order.stops if chunk.has_on_round(stop)], item)
+    stop = _stop(chunk.mine(order), item)
+    authority = chunk.authority(order, stop) if chunk.whose else None
+    rank = item.rank if authority is None else authority.value
     rules.check_when(
         chunk.policy,
         kind=item.kind,
-        authority=item.rank,
+        authority=rank,
         reason=item.reason,
         device_at=item.device_at,
         device_on=item.device_at.astimezone(order.zone).date(),
@@ -137,7 +140,9 @@ def _judge(ctx: Ctx, chunk: Chunk, item: Confirmation) -> Verdict:
         quantities = rules.shortcut(stop.lines, delivered=item.outcome == "delivered")
     else:
         quantities = rules.quantities(chunk.policy, stop.lines, item.claims)
-    return _accept(ctx, chunk, order, stop, item, digest, quantities)
+    if item.cash and item.cash.currency != order.currency:
+        raise errors.CashCurrency(field="cash.currency", currency=order.currency)
+    return _accept(ctx, chunk, order, stop, item, rank, digest, quantities)
 
 
 def _order(chunk: Chunk, item: Confirmation) -> Order:
@@ -152,7 +157,7 @@ def _order(chunk: Chunk, item: Confirmation) -> Order:
     if isinstance(found, Failure):
         raise found
     order = chunk.orders.get(found) if found is not None else None
-    if order is None or not chunk.reaches(order):
+    if order is None or (chunk.whose is not None and not chunk.mine(order)):
         raise errors.OrderUnknown(field=where)
     if order.state == OrderState.cancelled:
         raise errors.OrderCancelled(field=where)
@@ -179,17 +184,34 @@ def _stop(mine: list[Stop], item: Confirmation) -> Stop:
 
 
 def _accept(
-    ctx: Ctx, chunk: Chunk, order: Order, stop: Stop, item: Confirmation, digest: str, quantities: dict[str, Decimal]
+    ctx: Ctx,
+    chunk: Chunk,
+    order: Order,
+    stop: Stop,
+    item: Confirmation,
+    rank: int,
+    digest: str,
+    quantities: dict[str, Decimal],
 ) -> Verdict:
     """Add an event to its stop and note by how much it changes what follows from all of them."""
     if item.actor is None:
         actor = (ctx.actor.kind, ctx.actor.id, ctx.actor.name)
     else:
         actor = (item.actor.kind, item.actor.id, item.actor.name)
-    containers = {e.container: e.quantity for e in item.empties or ()}
-    told = Told(item.client_id, item.kind, item.rank, item.device_at, stops.actor_word(*actor), quantities, containers)
+    told = Told(
+        item.client_id,
+        item.kind,
+        rank,
+        item.device_at,
+        stops.actor_word(*actor),
+        quantities,
+        item.containers,
+        (item.cash.amount_minor, item.cash.currency) if item.cash else None,
+        stops.user_of(actor[0], actor[1]),
+    )
     event_id = ids.new_id()
-    before = {c: rules.empties(stop.events, c) for c in containers}
+    before = {way: rules.containers(stop.events, way) for way in told.containers}
+    cash_before = rules.cash(stop.events, stop.driver_id)
     stop.events.append(told)
     reasons = _reasons(stop, item)
     for line in stop.lines:
@@ -202,9 +224,22 @@ def _accept(
                 chunk.kept.add_line(order.customer_id, event_id, line, revision, delta, reasons.get(line.id))
             if len(stop.events) > 1 or not chunk.policy.quantities:
                 _compare(chunk, order, stop, line)
-    for container, earlier in before.items():
-        chunk.kept.add_empties(
-            order.customer_id, event_id, stop.planned_on, container, rules.empties(stop.events, container) - earlier
+    for way, earlier in before.items():
+        moved = rules.containers(stop.events, way) - earlier
+        chunk.kept.add_containers(order.customer_id, event_id, stop.planned_on, way[1:], moved)
+    if told.cash is not None:
+        _take_cash(chunk, order, stop, event_id, cash_before)
+    received_on = ctx.now.astimezone(order.zone).date()
+    if rules.is_late(chunk.policy, kind=item.kind, planned_on=stop.planned_on, received_on=received_on):
+        chunk.kept.find(
+            "told_late",
+            item.client_id,
+            "What happened at a door became known long after its day.",
+            order.customer_id,
+            order_id=order.id,
+            delivery_id=stop.id,
+            planned_on=str(stop.planned_on),
+            received_on=str(received_on),
         )
     stop.now_state = stop.outcome()
     chunk.touched[order.id] = order
@@ -223,6 +258,28 @@ def _reasons(stop: Stop, item: Confirmation) -> dict[str, str]:
         if claimed.reason:
             found[rules.find_line(stop.lines, item.claims[place], place).id] = claimed.reason
     return {line_id: reason for line_id, reason in found.items() if reason}
+
+
+def _take_cash(chunk: Chunk, order: Order, stop: Stop, event_id: UUID, before: Cash | None) -> None:
+    """Note what the cash of a stop stands at now, where that changed, and where words about it disagree."""
+    now = rules.cash(stop.events, stop.driver_id)
+    if now and now != before and (before or now.amount_minor):
+        revision = chunk.cash_revisions[stop.id] = chunk.cash_revisions.get(stop.id, 0) + 1
+        chunk.kept.add_cash(order.customer_id, event_id, stop.id, revision, now, stop.planned_on)
+    if not rules.disagree_on_cash(stop.events):
+        return
+    chunk.kept.find(
+        "cash_disagrees",
+        stop.id,
+        "Two people told different cash of one stop.",
+        order.customer_id,
+        order_id=order.id,
+        delivery_id=stop.id,
+        counts=max((e for e in stop.events if e.cash), key=rules.rank).client_id,
+        told={e.client_id: e.cash[0] for e in sorted(stop.events, key=rules.rank) if e.cash},
+    )
+    if rules.cash_is_decided(stop.events):
+        chunk.kept.over("cash_disagrees", stop.id)
 
 
 def _compare(chunk: Chunk, order: Order, stop: Stop, line: Line) -> None:
@@ -245,6 +302,8 @@ def _compare(chunk: Chunk, order: Order, stop: Stop, line: Line) -> None:
                 if e.kind != EventKind.return_ and line.id in e.quantities
             },
         )
+        if rules.is_decided(stop.events, line.id):
+            chunk.kept.over("confirmations_disagree", line.id)
     if over := rules.excess(stop.events, line.id, line.ordered):
         chunk.kept.find(
             "quantities_beyond_order",
@@ -255,6 +314,8 @@ def _compare(chunk: Chunk, order: Order, stop: Stop, line: Line) -> None:
             delivery_id=stop.id,
             quantity=str(over),
         )
+    elif len(stop.events) > 1:
+        chunk.kept.over("quantities_beyond_order", line.id)
 
 
 def _move(session: Session, ctx: Ctx, chunk: Chunk) -> None:
@@ -277,9 +338,7 @@ def _move(session: Session, ctx: Ctx, chunk: Chunk) -> None:
     for path, moving in orders.items():
         for verb in path:
             _all_moved(audit.move_many(session, ctx, "orders", ORDER_MACHINE, verb, moving), moving)
-    for check_name in sorted({name for name, _ in chunk.kept.findings}):
-        found = [chunk.kept.findings[key] for key in sorted(chunk.kept.findings) if key[0] == check_name]
-        audit.report_many(session, ctx, check_name, found)
+    facts.keep_findings(session, ctx, chunk.kept)
 
 
 def _all_moved(moved: Sequence[UUID], moving: Sequence[str]) -> None:
@@ -300,6 +359,8 @@ def _compare_attempts(chunk: Chunk, order: Order, totals: dict[str, Decimal]) ->
                 order_id=order.id,
                 quantity=str(total - order.wanted[line_id]),
             )
+        else:
+            chunk.kept.over("quantities_beyond_order", line_id)
 
 
 def plan_next_attempt(

@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 
 from earlybird.deliveries import errors, rules
 from earlybird.deliveries.queries import door as queries
-from earlybird.deliveries.rules import Line, Policy, Told
+from earlybird.deliveries.rules import Line, Policy, Told, Whose
 from earlybird.deliveries.schemas import Answer, Confirmation, OrderKey, Verdict
 from earlybird.deliveries.service import facts
-from earlybird.deliveries.states import DeliveryState, EventKind
+from earlybird.deliveries.states import Authority, DeliveryState, EventKind
 from earlybird.kernel.errors import Failure
 from earlybird.orders.states import OrderState
 
@@ -32,13 +32,15 @@ class Stop:
     state: DeliveryState
     now_state: DeliveryState
     driver_id: str | None = None
+    substitute_id: str | None = None
+    round_id: str | None = None
     lines: list[Line] = field(default_factory=list)
     delivered: dict[str, Decimal] = field(default_factory=dict)
     events: list[Told] = field(default_factory=list)
 
     def outcome(self) -> DeliveryState:
-        """Where the stop stands by what was told; where it stood while nothing was."""
-        if all(e.kind == EventKind.return_ for e in self.events):
+        """Where the stop stands by what was told of its goods; where it stood while nothing was."""
+        if all(e.kind == EventKind.return_ or (e.kind == EventKind.correct and not e.quantities) for e in self.events):
             return self.state
         return rules.outcome((n.ordered, self.delivered[n.id]) for n in self.lines if not n.is_cancelled)
 
@@ -51,6 +53,7 @@ class Order:
     customer_id: str
     state: OrderState
     zone: ZoneInfo
+    currency: str | None = None
     stops: list[Stop] = field(default_factory=list)
     wanted: dict[str, Decimal] = field(default_factory=dict)
 
@@ -80,22 +83,27 @@ class Chunk:
     names: dict[Any, str | Failure]
     known: dict[str, Known]
     revisions: dict[str, int]
-    round_of: str | None = None
+    cash_revisions: dict[str, int]
+    whose: Whose | None = None
     kept: facts.Kept = field(default_factory=facts.Kept)
     touched: dict[str, Order] = field(default_factory=dict)
 
-    def has_on_round(self, stop: Stop) -> bool:
-        """Say whether the one who tells may speak of that stop."""
-        return self.round_of is None or stop.driver_id == self.round_of
+    def authority(self, order: Order, stop: Stop) -> Authority | None:
+        """Return how much the word of the one who tells counts about that stop; None where it is not theirs."""
+        if self.whose is None:
+            return Authority.staff
+        return self.whose.authority(
+            order_id=order.id, round_id=stop.round_id, driver_id=stop.driver_id, substitute_id=stop.substitute_id
+        )
 
-    def reaches(self, order: Order) -> bool:
-        """Say whether the one who tells may know of that order."""
-        return self.round_of is None or any(self.has_on_round(stop) for stop in order.stops)
+    def mine(self, order: Order) -> list[Stop]:
+        """Return the attempts of that order the one who tells may speak of."""
+        return [stop for stop in order.stops if self.authority(order, stop) is not None]
 
 
-def load(session: Session, items: Sequence[Confirmation], round_of: str | None = None) -> Chunk:
+def load(session: Session, items: Sequence[Confirmation], whose: Whose | None = None) -> Chunk:
     """Lock the orders a chunk names and read all that judging it needs."""
-    chunk = Chunk(queries.policy(session), {}, {}, {}, {}, round_of)
+    chunk = Chunk(queries.policy(session), {}, {}, {}, {}, {}, whose)
     if not items:
         return chunk
     _resolve(session, chunk, items)
@@ -120,7 +128,17 @@ def load(session: Session, items: Sequence[Confirmation], round_of: str | None =
         )
         chunk.known[client_id] = Known(words.get("digest"), verdict)
     _load_told(session, chunk, found)
+    if found and any(item.cash for item in items):
+        _load_cash(session, chunk, found)
     return chunk
+
+
+def _load_cash(session: Session, chunk: Chunk, stops: dict[str, Stop]) -> None:
+    """Learn in which currency each customer pays, and how often the cash of each stop was told anew."""
+    currencies = dict(tuple(row) for row in queries.currencies(session, {o.customer_id for o in chunk.orders.values()}))
+    for order in chunk.orders.values():
+        order.currency = currencies[order.customer_id]
+    chunk.cash_revisions.update((stop_id, last) for stop_id, last in queries.cash_revisions(session, stops))
 
 
 def _resolve(session: Session, chunk: Chunk, items: Sequence[Confirmation]) -> None:
@@ -143,12 +161,12 @@ def _load_stops(session: Session, chunk: Chunk) -> dict[str, Stop]:
         return stops
     for row in queries.stops(session, chunk.orders):
         (order_id, stop_id, attempt, planned_on, state, line_id, order_line_id, product_id, service_on, ordered,
-         delivered, wanted, is_cancelled, driver_id) = row  # fmt: skip
+         delivered, wanted, is_cancelled, driver_id, substitute_id, round_id) = row  # fmt: skip
         order = chunk.orders[order_id]
         stop = stops.get(stop_id)
         if stop is None:
             where = DeliveryState(state)
-            stop = stops[stop_id] = Stop(stop_id, attempt, planned_on, where, where, driver_id)
+            stop = stops[stop_id] = Stop(stop_id, attempt, planned_on, where, where, driver_id, substitute_id, round_id)
             order.stops.append(stop)
         if line_id is not None:
             stop.lines.append(Line(line_id, order_line_id, product_id, ordered, service_on, is_cancelled))
@@ -165,17 +183,30 @@ def _load_told(session: Session, chunk: Chunk, stops: dict[str, Stop]) -> None:
     seen: set[str] = set()
     for row in queries.told(session, stops):
         stop_id, client_id, kind, authority, device_at, actor_kind, actor_id, actor_name, told, deltas = row
-        lines = (told or {}).get("lines") or deltas or {}
+        words = told or {}
+        lines = words.get("lines") or deltas or {}
+        cash = words.get("cash")
         stops[stop_id].events.append(
             Told(
                 client_id, kind, authority, device_at, actor_word(actor_kind, actor_id, actor_name),
-                {line: Decimal(quantity) for line, quantity in lines.items()}, (told or {}).get("empties") or {},
+                {line: Decimal(quantity) for line, quantity in lines.items()}, _containers(words),
+                (cash["amount_minor"], cash["currency"]) if cash else None, user_of(actor_kind, actor_id),
             )
         )  # fmt: skip
         seen.add(stop_id)
     if seen:
         line_ids = [line.id for stop_id in seen for line in stops[stop_id].lines]
         chunk.revisions.update((line_id, last) for line_id, last in queries.revisions(session, line_ids))
+
+
+def _containers(words: dict[str, Any]) -> dict[str, int]:
+    given = {f"+{container}": count for container, count in (words.get("given") or {}).items()}
+    return given | {f"-{container}": count for container, count in (words.get("empties") or {}).items()}
+
+
+def user_of(kind: str, key: UUID | None) -> str | None:
+    """Return who spoke, where it was a user."""
+    return str(key) if kind == "user" and key else None
 
 
 def actor_word(kind: str, key: UUID | None, name: str) -> str:

@@ -11,14 +11,14 @@ from sqlalchemy.orm import Session
 
 from earlybird.deliveries import errors
 from earlybird.deliveries.queries import shown
+from earlybird.deliveries.rules import Whose
 from earlybird.deliveries.schemas import Confirmation, NotRead, Teller, Verdict, said
-from earlybird.deliveries.service import door
+from earlybird.deliveries.service import door, facts
 from earlybird.deliveries.states import Authority, EventKind, Via
-from earlybird.identity.rules import Scope
+from earlybird.identity.rules import Scope, reach
 from earlybird.kernel.ctx import Ctx
 
 FROM_THE_REQUEST = ("actor", "authority", "via", "device")
-NOBODY = str(UUID(int=0))
 
 
 def tell(session: Session, ctx: Ctx, delivery_id: UUID, *, words: Mapping[str, Any]) -> Verdict:
@@ -28,8 +28,10 @@ def tell(session: Session, ctx: Ctx, delivery_id: UUID, *, words: Mapping[str, A
     """
     found = shown.order_of(session, ctx, delivery_id)
     named = {"delivery_id": delivery_id, "order_id": words.get("order_id") or found["order_id"]}
-    told = _as_told(ctx, Confirmation.model_validate({**words, **named}))
-    return door.confirm_many(session, _through(ctx), [told], round_of=_round(ctx))[0]
+    given = Confirmation.model_validate({**words, **named})
+    verdict = door.confirm_many(session, _through(ctx), [_as_told(ctx, given)], whose=_whose(ctx))[0]
+    facts.note_sequences(session, ctx, [given])
+    return verdict
 
 
 def tell_many(
@@ -37,7 +39,9 @@ def tell_many(
 ) -> list[Verdict]:
     """Take a synced round; each is judged alone. Who is no admin and says who tells it is refused."""
     items = [item if isinstance(item, NotRead) else _as_told(ctx, item) for item in confirmations]
-    return door.confirm_many(session, _through(ctx), items, bodies=bodies, round_of=_round(ctx))
+    verdicts = door.confirm_many(session, _through(ctx), items, bodies=bodies, whose=_whose(ctx))
+    facts.note_sequences(session, ctx, [item for item in confirmations if isinstance(item, Confirmation)])
+    return verdicts
 
 
 def _as_told(ctx: Ctx, item: Confirmation) -> Confirmation | NotRead:
@@ -51,11 +55,13 @@ def _as_told(ctx: Ctx, item: Confirmation) -> Confirmation | NotRead:
     if item.kind == EventKind.correct:
         return NotRead(item.client_id, "kind", said(errors.CorrectionByStaff()))
     actor = Teller.model_construct(kind=ctx.actor.kind, id=ctx.actor.id, name=ctx.actor.name)
-    return item.model_copy(update={"authority": Authority.driver.name, "via": _entrance(ctx), "actor": actor})
+    return item.model_copy(update={"via": _entrance(ctx), "actor": actor})
 
 
 def _entrance(ctx: Ctx) -> Via:
-    """Return how it came: a person who drives tells it by the driver's app, a machine by the API."""
+    """Return how it came: who drives tells it by the driver's app, a helper by a link, a machine by the API."""
+    if ctx.actor.kind == "link":
+        return Via.link
     return Via.driver_app if ctx.actor.kind == "user" and Scope.round in ctx.actor.scopes else Via.api
 
 
@@ -63,6 +69,14 @@ def _through(ctx: Ctx) -> Ctx:
     return ctx if Scope.all in ctx.actor.scopes else replace(ctx, via=str(_entrance(ctx)))
 
 
-def _round(ctx: Ctx) -> str | None:
-    """Return whose round the actor may speak of; None for every round."""
-    return None if Scope.all in ctx.actor.scopes else str(ctx.actor.id or NOBODY)
+def _whose(ctx: Ctx) -> Whose | None:
+    """Return of which stops the actor may speak; None for every stop."""
+    scopes = ctx.actor.scopes
+    if Scope.all in scopes:
+        return None
+    reached = reach(ctx)
+    return Whose(
+        str(ctx.actor.id) if ctx.actor.id and Scope.round in scopes else None,
+        frozenset(reached["my_rounds"]) if Scope.link in scopes else frozenset(),
+        frozenset(reached["my_orders"]) if Scope.link in scopes else frozenset(),
+    )

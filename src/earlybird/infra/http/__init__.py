@@ -1,6 +1,16 @@
 """The HTTP edge: one thread hop and one transaction per request, failures as problem+json, safe headers."""
 
-from earlybird.infra.http.doors import PLANS, PUBLIC, SAFE_METHODS, Caller, anybody, circumstances, door, etag
+from earlybird.infra.http.doors import (
+    PLANS,
+    PUBLIC,
+    SAFE_METHODS,
+    Caller,
+    anybody,
+    beforehand,
+    circumstances,
+    door,
+    etag,
+)
 from earlybird.infra.http.edge import Edge, clock, install
 from earlybird.infra.http.limits import Limiter
 from earlybird.infra.http.problems import (
@@ -12,6 +22,7 @@ from earlybird.infra.http.problems import (
     refusal,
     speaks_json,
 )
+from earlybird.infra.http.uploads import Uploads
 
 __all__ = [
     "PLANS",
@@ -23,8 +34,10 @@ __all__ = [
     "Caller",
     "Edge",
     "Limiter",
+    "Uploads",
     "anybody",
     "as_json",
+    "beforehand",
     "circumstances",
     "clock",
     "door",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import wraps
 from http import HTTPStatus
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fastapi import Depends, Request, Response
 from fastapi.dependencies.models import Dependant
@@ -22,6 +22,8 @@ from earlybird.infra.db import run, transaction
 from earlybird.infra.http.problems import as_json, problem, speaks_json
 from earlybird.kernel.ctx import Actor, Ctx
 from earlybird.kernel.errors import Failure, Invalid, Stale, TooMany
+
+T = TypeVar("T")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -117,7 +119,8 @@ def door(
             print_ = None
             if request.method not in SAFE_METHODS and "idempotency-key" in request.headers:
                 url = request.url
-                print_ = idempotency.fingerprint(request.method, url.path, url.query, await request.body())
+                body = request.state.taken if hasattr(request.state, "taken") else await request.body()
+                print_ = idempotency.fingerprint(request.method, url.path, url.query, body)
             return await run_in_threadpool(_hop, plan, caller, facts, print_)
 
         endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -219,6 +222,26 @@ def _check_unchanged(session: Session, ctx: Ctx, plan: Plan, request: Request, f
     wanted = [tag.strip() for tag in request.headers["if-match"].split(",")]
     if "*" not in wanted and etag(_body(plan.show, now)) not in wanted:
         raise Stale(field="If-Match")
+
+
+async def beforehand(caller: Caller, look: Callable[[Session, Ctx], T]) -> T:
+    """Admit the caller and look, in a read-only transaction of its own, before a door's own work begins.
+
+    For dependencies that do something long between being asked and being able to write: it fails as the door would.
+    """
+    request = caller.request
+    wait = request.app.state.limiter.wait(caller.credential, request)
+    if wait:
+        raise TooMany(retry_after=wait)
+
+    def ask() -> T:
+        with transaction(request.app.state.engine) as session:
+            run(session, "SET TRANSACTION READ ONLY")
+            ctx = caller.admit(session, circumstances(request))
+            _check_once(request)
+            return look(session, ctx)
+
+    return await run_in_threadpool(ask)
 
 
 async def stranger(request: Request) -> Failure | None:

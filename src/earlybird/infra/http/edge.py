@@ -129,7 +129,7 @@ def _malformed(request: Request, failure: Exception, page: Page) -> Response:
 
 
 class Out:
-    """The way out of one request: every answer gets its trace and the safe headers."""
+    """The way out of one request: every answer gets its trace, and the safe headers it does not set itself."""
 
     def __init__(self, send: Send, trace_id: str, request_id: str, *, is_static: bool) -> None:
         self.send = send
@@ -145,7 +145,9 @@ class Out:
         """Send a part of the answer."""
         if message["type"] == "http.response.start":
             self.started = True
-            message["headers"] = [*message.get("headers", []), *self.headers]
+            own = list(message.get("headers", []))
+            given = {name.lower() for name, _ in own}
+            message["headers"] = own + [(name, text) for name, text in self.headers if name not in given]
         elif not self.has_body:
             message = {**message, "body": b""}
         await self.send(message)

@@ -22,6 +22,7 @@ from earlybird.reconcile.checks import (
     order_state_differs,
     order_without_delivery,
     payment_lost,
+    photo_missing,
     receivable_unexplained,
     stop_state_differs,
     wrong_amount,
@@ -54,6 +55,7 @@ CHECKS = tuple(
         line_without_standing_order,
         stop_state_differs,
         line_not_its_charge,
+        photo_missing,
     )
 )
 """Every question; their numbers are 1, 2, 3 …"""
