@@ -203,7 +203,7 @@ def test_who_is_on_a_round_that_leaves_is_told_but_not_in_the_small_hours(dairy:
         stop, key = dairy.planned(), ids.new_id()
         with transaction(dairy.engine) as session:
             run(session, "DELETE FROM message_facts")
-            facts = {"round": key, "site": dairy.firm.site_id, "on": TODAY, "stop": stop.delivery_id, "now": now}
+            facts = {"round": key, "site": dairy.firm.site_id, "on": now.date(), "stop": stop.delivery_id, "now": now}
             run(session, "INSERT INTO rounds (id, site_id, service_on, shift, name) "
                 "VALUES (:round, :site, :on, 'morning', 'North')", facts)  # fmt: skip
             run(session, "INSERT INTO round_stops (delivery_id, round_id, position) VALUES (:stop, :round, 1)", facts)
@@ -213,9 +213,9 @@ def test_who_is_on_a_round_that_leaves_is_told_but_not_in_the_small_hours(dairy:
 
     assert send_out(NOW) == 1
     assert dairy.told()[-1]["kind"] == "out_for_delivery"
-    assert send_out(NOW.replace(hour=0)) == 0  # 5:30: at nine nobody needs to know
+    assert send_out(NOW.replace(day=16, hour=0)) == 0  # 5:30: at nine nobody needs to know
     dairy.prefer(is_at_once=True)
-    assert send_out(NOW.replace(hour=0)) == 1
+    assert send_out(NOW.replace(day=17, hour=0)) == 1
 
 
 def test_pauses_are_told_together_and_so_is_going_on(dairy: Dairy) -> None:
