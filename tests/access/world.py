@@ -46,6 +46,11 @@ SPLIT = (
         "INSERT INTO area_drivers (area_id, shift, driver_id, valid_from) SELECT a.id, 'morning', m.user_id, '2025-01-01' "
         "FROM areas a JOIN memberships m ON m.site_id = a.site_id AND m.role = 'driver'"
     ),
+    (
+        "INSERT INTO messages (kind, channel, address, language, customer_id, subject, state, state_at, queued_at, next_try_at, facts) "
+        "SELECT 'pause_open', 'sms', phone, language, id, 'Paused', 'sent', now(), now(), now(), "
+        """'{"business": "Dairy", "since": "2026-01-10", "items": "Milk"}' FROM customers"""
+    ),
     "UPDATE customers c SET area_id = (SELECT a.id FROM areas a WHERE a.site_id = c.site_id)",
 )
 """Customer C-0002 is served from another site by another driver: theirs. C-0001 is mine."""
@@ -61,6 +66,7 @@ THINGS: Mapping[str, str] = {
     "WHERE i.customer_id = :customer LIMIT 1",
     "payment_id": "SELECT id FROM payments WHERE customer_id = :customer LIMIT 1",
     "charge_id": "SELECT id FROM charges WHERE customer_id = :customer LIMIT 1",
+    "message_id": "SELECT id FROM messages WHERE customer_id = :customer LIMIT 1",
     "product_id": "SELECT id FROM products ORDER BY id LIMIT 1",
     "price_id": "SELECT id FROM prices ORDER BY id LIMIT 1",
     "tax_class_id": "SELECT id FROM tax_classes LIMIT 1",

@@ -28,7 +28,7 @@ LINES = [
 
 
 def told(client_id: str, quantity: str, **over: object) -> Told:
-    facts = {"kind": "confirm", "authority": Authority.driver, "minute": 0, "actor": "user:1", "empties": {}} | over
+    facts = {"kind": "confirm", "authority": Authority.driver, "minute": 0, "actor": "user:1", "containers": {}} | over
     minute = timedelta(minutes=facts.pop("minute"))  # type: ignore[arg-type]
     return Told(client_id=client_id, device_at=DAWN + minute, quantities={MILK: Decimal(quantity)}, **facts)  # type: ignore[arg-type]
 
@@ -79,7 +79,8 @@ EVENTS = st.lists(
 def test_any_permutation_and_repetition_of_three_devices_converges(raw: list[tuple], data: st.DataObject) -> None:
     events = [
         Told(str(n), kind, authority, DAWN + timedelta(minutes=minute), device,
-             {line: Decimal(quantity) for line in lines}, {"crate": crates} if crates else {})
+             {line: Decimal(quantity) for line in lines}, {"-crate": crates, "+crate": 1} if crates else {},
+             (crates * 100, "INR") if crates and kind != "return" else None, device.removeprefix("user:"))
         for n, (kind, authority, minute, device, quantity, lines, crates) in enumerate(raw)
     ]  # fmt: skip
     arrived = data.draw(
@@ -96,15 +97,16 @@ def run(arriving: Sequence[Told]) -> tuple[object, ...]:
     for event in arriving:
         if event.client_id in kept:
             continue
-        before = rules.empties(list(kept.values()), "crate")
+        before = rules.containers(list(kept.values()), "-crate")
         kept[event.client_id] = event
         for line in LINES:
             if line.id in event.quantities:
                 total[line.id] += rules.settle(list(kept.values()), line.id, line.ordered) - total[line.id]
-        crates += rules.empties(list(kept.values()), "crate") - before
+        crates += rules.containers(list(kept.values()), "-crate") - before
     for line in LINES:
         assert 0 <= total[line.id] <= line.ordered
-    return total, crates, rules.outcome((line.ordered, total[line.id]) for line in LINES)
+    cash = rules.cash(list(kept.values()), "driver")
+    return total, crates, cash, rules.outcome((line.ordered, total[line.id]) for line in LINES)
 
 
 @given(

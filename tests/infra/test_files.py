@@ -81,7 +81,7 @@ def test_a_place_that_does_not_answer_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "files").write_text("a file where the folder should be")
     with pytest.raises(NotKept):
         FolderFiles(tmp_path / "files").put(named(b"x"), b"x")
-    nobody = BucketFiles.at("b", "", endpoint="http://127.0.0.1:9", region=None, key_id="k", secret="s")
+    nobody = BucketFiles.at("b", "", endpoint="http://127.0.0.1:9", region=None, key_id="k", secret="s")  # noqa: S106
     with pytest.raises(NotKept):
         nobody.get(named(b"x"))
 

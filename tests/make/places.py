@@ -40,4 +40,4 @@ def made(endpoint: str) -> BucketFiles:
 
     name = f"milk-{uuid4().hex}"
     assert httpx.put(f"{endpoint}/{name}").status_code == 200
-    return BucketFiles.at(name, "photos", endpoint=endpoint, region=None, key_id="testing", secret="testing")
+    return BucketFiles.at(name, "photos", endpoint=endpoint, region=None, key_id="testing", secret="testing")  # noqa: S106

@@ -19,6 +19,18 @@ class MonthNotBegun(Invalid):
     """That month has not begun."""
 
 
+class NoSuchDriver(NotFound):
+    """There is no such driver."""
+
+
+class NotDriversBusiness(Invalid):
+    """Name the business by its id: the driver holds cash of several, or of none by that id."""
+
+
+class NotItsCurrency(Invalid):
+    """Cash is counted in the currency of the business."""
+
+
 class NoSuchDocument(NotFound):
     """There is no such bill."""
 

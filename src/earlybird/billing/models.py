@@ -201,13 +201,22 @@ class InvoiceTax(Table):
 
 
 class Payment(Table):
-    """Money received, once per `client_id`; a wrong one is reversed, never deleted."""
+    """Money received, once per `client_id`; a wrong one is reversed, never deleted.
+
+    Cash taken at the door names its delivery, of which one payment stands, and the user who holds it.
+    """
 
     __tablename__ = "payments"
     __table_args__ = (
         one_of("state", PaymentState),
         Index(None, "customer_id", "received_on"),
         Index("payments_reversed_idx", "id", postgresql_where="state = 'reversed'"),
+        Index(
+            "payments_delivery_id_key",
+            "delivery_id",
+            unique=True,
+            postgresql_where="state = 'recorded' AND delivery_id IS NOT NULL",
+        ),
     )
 
     id: Mapped[Key]
@@ -226,6 +235,34 @@ class Payment(Table):
     made_at: Mapped[Now]
     journal_id: Mapped[UUID | None] = ref("journals.id")
     source: Mapped[str | None]
+    delivery_id: Mapped[UUID | None] = mapped_column()
+    holder_id: Mapped[UUID | None] = mapped_column()
+
+
+class UnbookedCash(Table):
+    """A word about cash at a door that waits for the books: put here by a trigger in the word's own commit."""
+
+    __tablename__ = "unbooked_cash"
+
+    cash_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
+class CashSettlement(Table):
+    """Cash a driver laid on the depot's table: what was counted, and what the books said they held."""
+
+    __tablename__ = "cash_settlements"
+    __table_args__ = (CheckConstraint("counted_minor >= 0", name="counted_minor"),)
+
+    id: Mapped[Key]
+    business_id: Mapped[UUID] = ref("businesses.id")
+    driver_id: Mapped[UUID] = ref("users.id")
+    counted_minor: Mapped[Minor]
+    expected_minor: Mapped[Minor]
+    currency: Mapped[str]
+    note: Mapped[str | None]
+    settled_at: Mapped[Instant]
+    settled_by: Mapped[str]
+    journal_id: Mapped[UUID | None] = ref("journals.id")
 
 
 class PaymentAllocation(Table):

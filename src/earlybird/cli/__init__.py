@@ -19,7 +19,9 @@ from earlybird.cli import (
     pay,
     plan,
     reconcile,
+    schedule,
     serve,
+    simulate,
     steps,
     tables,
     token,
@@ -44,6 +46,7 @@ app.command()(serve.serve)
 app.command()(serve.worker)
 app.command()(openapi.openapi)
 app.command()(token.token)
+app.command()(simulate.simulate)
 app.add_typer(database.app)
 app.add_typer(importing.app, name="import")
 importing.app.command("csv")(tables.import_csv)
@@ -57,6 +60,7 @@ app.add_typer(bill.app, name="bill")
 app.command()(pay.pay)
 app.command()(reconcile.reconcile)
 app.add_typer(audit.app, name="audit")
+app.add_typer(schedule.app, name="jobs")
 app.add_typer(messages.app, name="messages")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(user.app, name="user")

@@ -42,7 +42,11 @@ class ContentNotNamed(Invalid):
 
 
 class ReturnNeedsLines(Invalid):
-    """A return names the lines that came back, each with more than zero, and neither outcome nor empties."""
+    """A return names the lines that came back, each with more than zero, and neither outcome, containers nor cash."""
+
+
+class CashCurrency(Invalid):
+    """Cash is taken in the currency the customer is billed in."""
 
 
 class LineNotNamed(Invalid):
@@ -115,6 +119,42 @@ class SiteUnknown(Invalid):
 
 class PlanTooFar(Invalid):
     """A day is planned within a year of today."""
+
+
+class NoSuchRound(NotFound):
+    """There is no such round."""
+
+
+class RoundIsOver(Conflict):
+    """The round is back, or was cancelled; reopen it first."""
+
+
+class NotOfThisDay(Invalid):
+    """That is no other round of the same site, day and shift."""
+
+
+class NotOnThatShift(Invalid):
+    """That driver does not work on this shift."""
+
+
+class NothingToPart(Invalid):
+    """Name some of the stops that are still to be made, and leave some behind."""
+
+
+class StopNotInRound(Invalid):
+    """That stop does not stand in this round."""
+
+
+class StopIsLocked(Conflict):
+    """A locked stop stays where it stands; let it loose first."""
+
+
+class OrderOfOthers(Invalid):
+    """The new order names every stop of the round once, and no other."""
+
+
+class SubstituteIsDriver(Invalid):
+    """The driver of a round is no substitute for themselves."""
 
 
 class LinkClosed(NotFound):

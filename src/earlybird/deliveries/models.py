@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, SmallInteger, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from earlybird.deliveries.states import DeliveryState, EventKind, RoundState, Via
-from earlybird.infra.db import Instant, Key, Now, Quantity, Table, one_of, ref
+from earlybird.infra.db import Instant, Key, Minor, Now, Quantity, Table, one_of, ref
 from earlybird.territory.states import Shift
 
 
@@ -40,12 +40,26 @@ class Delivery(Table):
 
 
 class Round(Table):
-    """The stops of one driver on one shift of one day, in the order they are driven."""
+    """The stops of one driver on one shift of one day, in the order they are driven.
+
+    `is_cut`: the plan puts the stops of `usual_driver_id` here, whoever drives it today; a round that was split off
+    takes none. What the plan would put into a merged round goes where `merged_into_id` leads.
+    """
 
     __tablename__ = "rounds"
     __table_args__ = (
         Index("rounds_day_idx", "service_on", "site_id"),
         Index("rounds_driver_id_service_on_idx", "driver_id", "service_on"),
+        Index(
+            "rounds_cut_key",
+            "site_id",
+            "service_on",
+            "shift",
+            "usual_driver_id",
+            unique=True,
+            postgresql_where="is_cut",
+            postgresql_nulls_not_distinct=True,
+        ),
         one_of("shift", Shift),
         one_of("state", RoundState),
     )
@@ -57,6 +71,9 @@ class Round(Table):
     name: Mapped[str]
     driver_id: Mapped[UUID | None] = ref("users.id", index=False)
     substitute_id: Mapped[UUID | None] = ref("users.id")
+    usual_driver_id: Mapped[UUID | None] = ref("users.id")
+    is_cut: Mapped[bool] = mapped_column(Boolean, server_default="true")
+    merged_into_id: Mapped[UUID | None] = ref("rounds.id")
     standing_round_id: Mapped[UUID | None] = mapped_column(index=True)
     state: Mapped[str] = mapped_column(Text, server_default=RoundState.planned)
     state_at: Mapped[Now]
@@ -64,7 +81,10 @@ class Round(Table):
 
 
 class RoundStop(Table):
-    """Where a planned stop stands in its round; positions run from 1, and may have gaps while a round is out."""
+    """Where a planned stop stands in its round; positions run from 1.
+
+    A locked stop is passed by none; a held one was given to its driver by a person, so the plan leaves it there.
+    """
 
     __tablename__ = "round_stops"
     __table_args__ = (
@@ -76,6 +96,7 @@ class RoundStop(Table):
     round_id: Mapped[UUID] = ref("rounds.id", index=False)
     position: Mapped[int] = mapped_column(Integer)
     is_locked: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    is_held: Mapped[bool] = mapped_column(Boolean, server_default="false")
 
 
 class SharedLink(Table):
@@ -204,6 +225,51 @@ class DeliveryEventLine(Table):
     revision: Mapped[int] = mapped_column(SmallInteger)
     delta_quantity: Mapped[Quantity]
     reason: Mapped[str | None]
+
+
+class DeliveryEventPhoto(Table):
+    """A photo that an event speaks of, by the id of its file or the SHA-256 of what was taken; it may come later."""
+
+    __tablename__ = "delivery_event_photos"
+    __table_args__ = (Index(None, "photo"),)
+
+    event_id: Mapped[UUID] = mapped_column(ForeignKey("delivery_events.id"), primary_key=True)
+    photo: Mapped[str] = mapped_column(Text, primary_key=True)
+
+
+class DeliveryCash(Table):
+    """What the cash taken at a stop stands at, each time words about it changed that; the last revision counts.
+
+    `holder_id` is the user in whose bag the money is; null where nobody drives the stop.
+    """
+
+    __tablename__ = "delivery_cash"
+    __table_args__ = (
+        UniqueConstraint("delivery_id", "revision"),
+        CheckConstraint("revision >= 1", name="revision"),
+        CheckConstraint("amount_minor >= 0", name="amount_minor"),
+    )
+
+    id: Mapped[Key]
+    event_id: Mapped[UUID] = ref("delivery_events.id")
+    delivery_id: Mapped[UUID] = ref("deliveries.id", index=False)
+    customer_id: Mapped[UUID]
+    revision: Mapped[int] = mapped_column(Integer)
+    amount_minor: Mapped[Minor]
+    currency: Mapped[str]
+    holder_id: Mapped[UUID | None]
+    taken_on: Mapped[date]
+
+
+class DeviceSequence(Table):
+    """Which of its numbers a device has delivered; a hole between them is something still to come, or lost."""
+
+    __tablename__ = "device_sequences"
+
+    owner: Mapped[str] = mapped_column(Text, primary_key=True)
+    device: Mapped[str] = mapped_column(Text, primary_key=True)
+    seen: Mapped[Any] = mapped_column(INT8MULTIRANGE)
+    heard_at: Mapped[Instant]
 
 
 class DeliveryRejection(Table):

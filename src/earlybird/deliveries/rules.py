@@ -84,8 +84,20 @@ class Whose(NamedTuple):
         return None
 
 
+class Cash(NamedTuple):
+    """Cash taken at a stop, in minor units, and the user who holds it; None while nobody drives there."""
+
+    amount_minor: int
+    currency: str
+    holder_id: str | None
+
+
 class Told(NamedTuple):
-    """An accepted event: absolute quantities per delivery line, or for a return what came back."""
+    """An accepted event: absolute quantities per delivery line, or for a return what came back.
+
+    `containers` counts those given (`+crate`) and taken back (`-crate`); `cash` is minor units and currency;
+    `user_id` is who spoke, where it was a user.
+    """
 
     client_id: str
     kind: str
@@ -93,7 +105,9 @@ class Told(NamedTuple):
     device_at: datetime
     actor: str
     quantities: Mapping[str, Decimal]
-    empties: Mapping[str, int]
+    containers: Mapping[str, int]
+    cash: tuple[int, str] | None = None
+    user_id: str | None = None
 
 
 def check_when(
@@ -198,10 +212,31 @@ def settle(events: Sequence[Told], line_id: str, ordered: Decimal) -> Decimal:
     return max(ZERO, min(ordered, best.quantities[line_id]) - returns(events, line_id, best))
 
 
-def empties(events: Iterable[Told], container: str) -> int:
-    """Return how many empties were taken back at a stop: the word of the highest-ranking event that counts them."""
-    best = max((e for e in events if container in e.empties), key=rank, default=None)
-    return best.empties[container] if best else 0
+def containers(events: Iterable[Told], way: str) -> int:
+    """Return how many containers went one way at a stop: the word of the highest-ranking event that counts them.
+
+    `way` is `+` or `-` and the container. What was taken back leaves the customer: it counts below zero.
+    """
+    best = max((e for e in events if way in e.containers), key=rank, default=None)
+    return best.containers[way] * (-1 if way.startswith("-") else 1) if best else 0
+
+
+def cash(events: Sequence[Told], driver_id: str | None) -> Cash | None:
+    """Return the cash of a stop by the word that counts; None while nobody spoke of cash.
+
+    It is held by the driver or substitute whose word about it counts most, else by whoever drives the stop: staff
+    and links speak of money that is in the driver's bag.
+    """
+    best = _of_cash(events)
+    if best is None or best.cash is None:
+        return None
+    went = [e for e in events if e.cash and e.user_id and e.authority in (Authority.driver, Authority.substitute)]
+    holder = max(went, key=rank).user_id if went else driver_id
+    return Cash(*best.cash, holder)
+
+
+def _of_cash(events: Iterable[Told]) -> Told | None:
+    return max((e for e in events if e.cash is not None), key=rank, default=None)
 
 
 def has_word(events: Sequence[Told], told: Told) -> bool:
@@ -213,13 +248,38 @@ def has_word(events: Sequence[Told], told: Told) -> bool:
                 return True
         elif best and (told.device_at, told.client_id) > (best.device_at, best.client_id):
             return True
-    return any(max((e for e in events if c in e.empties), key=rank) is told for c in told.empties)
+    if told.cash is not None and _of_cash(events) is told:
+        return True
+    return any(max((e for e in events if c in e.containers), key=rank) is told for c in told.containers)
 
 
 def disagree(events: Iterable[Told], line_id: str) -> bool:
     """Say whether two different actors told different quantities of a line."""
     tellings = [e for e in events if e.kind != EventKind.return_ and line_id in e.quantities]
     return len({e.quantities[line_id] for e in tellings}) > 1 and len({e.actor for e in tellings}) > 1
+
+
+def is_decided(events: Iterable[Told], line_id: str) -> bool:
+    """Say whether a correction had the last word about a line: a disagreement about it is over."""
+    best = winner(events, line_id)
+    return best is not None and best.kind == EventKind.correct
+
+
+def disagree_on_cash(events: Sequence[Told]) -> bool:
+    """Say whether two different actors told different cash of a stop."""
+    tellings = [e for e in events if e.cash is not None]
+    return len({e.cash for e in tellings}) > 1 and len({e.actor for e in tellings}) > 1
+
+
+def cash_is_decided(events: Sequence[Told]) -> bool:
+    """Say whether a correction had the last word about the cash of a stop."""
+    best = _of_cash(events)
+    return best is not None and best.kind == EventKind.correct
+
+
+def is_late(policy: Policy, *, kind: str, planned_on: date, received_on: date) -> bool:
+    """Say whether a word came so long after its day that somebody should look at it; corrections come when they do."""
+    return kind != EventKind.correct and (received_on - planned_on).days > policy.window_days
 
 
 def excess(events: Sequence[Told], line_id: str, ordered: Decimal) -> Decimal:

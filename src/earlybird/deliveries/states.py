@@ -70,6 +70,19 @@ class Authority(IntEnum):
     staff = 4
 
 
+class Reason(StrEnum):
+    """Why less than all was delivered, or something came back; what fits none is `other`, with words of its own."""
+
+    customer_absent = "customer_absent"
+    refused = "refused"
+    damaged = "damaged"
+    wrong_address = "wrong_address"
+    no_access = "no_access"
+    not_needed = "not_needed"
+    short_stock = "short_stock"
+    other = "other"
+
+
 S = DeliveryState
 
 MACHINE = Machine(

@@ -29,6 +29,18 @@ def balances(session: Session, business_id: UUID, *, as_of: date | None = None) 
     return {(Account(row["account"]), row["currency"]): row["minor"] for row in found}
 
 
+def driver_cash(session: Session, driver_id: UUID) -> dict[tuple[UUID, str], int]:
+    """Return what a driver holds of each business and currency, in minor units; negative is too much handed in."""
+    found = rows(
+        session,
+        "SELECT j.business_id, p.currency, sum(p.amount_minor)::bigint AS minor FROM postings p "
+        "JOIN journals j ON j.id = p.journal_id WHERE p.user_id = :driver_id AND p.account = 'driver_cash' "
+        "GROUP BY j.business_id, p.currency ORDER BY j.business_id, p.currency",
+        {"driver_id": driver_id},
+    )
+    return {(row["business_id"], row["currency"]): row["minor"] for row in found}
+
+
 def customer_balances(
     session: Session, customers: Sequence[UUID], account: Account, *, as_of: date | None = None
 ) -> dict[UUID, int]:

@@ -17,7 +17,7 @@ def post_many(session: Session, ctx: Ctx, source: str, facts: Mapping[str, Any] 
     """Post every journal that the rows of `source` describe; return how many postings were made.
 
     `source` is a statement of ours (or the name of a temporary table) with one row per posting:
-    journal_id, business_id, kind, posted_on, memo, reverses_id, account, customer_id, amount_minor
+    journal_id, business_id, kind, posted_on, memo, reverses_id, account, customer_id, user_id, amount_minor
     (debit positive), currency. The rows of a journal sum to zero in each currency, or the database refuses
     them all. Rows of zero are left out, and so is a journal of nothing else. It is read twice: ids come with
     it, and it may name :made_at.
@@ -36,8 +36,8 @@ def post_many(session: Session, ctx: Ctx, source: str, facts: Mapping[str, Any] 
     return run(
         session,
         f"""
-        INSERT INTO postings (journal_id, account, customer_id, amount_minor, currency, posted_on)
-        SELECT journal_id, account, customer_id, amount_minor, currency, posted_on
+        INSERT INTO postings (journal_id, account, customer_id, user_id, amount_minor, currency, posted_on)
+        SELECT journal_id, account, customer_id, CAST(user_id AS uuid), amount_minor, currency, posted_on
         FROM ({_select(source)}) AS s WHERE amount_minor <> 0 ORDER BY journal_id
         """,
         bound,

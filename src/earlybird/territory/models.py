@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, Index, Integer, SmallInteger, Text, UniqueConstraint
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, Numeric, SmallInteger, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -48,6 +49,8 @@ class Site(Table):
     kind: Mapped[str]
     name: Mapped[str]
     zone: Mapped[str]
+    latitude: Mapped[Decimal | None] = mapped_column(Numeric(9, 6))
+    longitude: Mapped[Decimal | None] = mapped_column(Numeric(9, 6))
     archived_at: Mapped[datetime | None]
 
 
@@ -105,6 +108,16 @@ class AreaDriver(Table):
     weekday: Mapped[int | None] = mapped_column(SmallInteger)
     driver_id: Mapped[UUID] = ref("users.id")
     valid_from: Mapped[date]
+
+
+class DriverShift(Table):
+    """A shift somebody works; who has no row works them all."""
+
+    __tablename__ = "driver_shifts"
+    __table_args__ = (one_of("shift", Shift),)
+
+    driver_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    shift: Mapped[str] = mapped_column(Text, primary_key=True)
 
 
 class Closure(Table):

@@ -20,23 +20,27 @@ from earlybird.territory.errors import (
     CodeUnknown,
     CutoffTooLate,
     DayIsPast,
+    HalfAPlace,
     NameTaken,
     NoSuchArea,
     NoSuchAssignment,
     NoSuchBusiness,
     NoSuchClosure,
+    NoSuchDriver,
     NoSuchSite,
     NotADriver,
+    NotOnThatShift,
     SiteUnknown,
     StillServed,
     ZoneUnknown,
 )
 from earlybird.territory.models import Area, Business, ShiftPlan, Site
-from earlybird.territory.rules import check_tax_ids, policy_value
+from earlybird.territory.rules import check_tax_ids, degrees, policy_value
 from earlybird.territory.states import Shift, SiteKind
 
 SHIFTS = ((Shift.morning, time(5), time(8)), (Shift.evening, time(17), time(20)))
 CUTOFF = time(20)
+PLACE = ("latitude", "longitude")
 
 REPLAN = """
 INSERT INTO replan_requests (site_id, service_on, reason, made_at)
@@ -117,8 +121,12 @@ def open_site(
 
 
 def change_site(session: Session, ctx: Ctx, site_id: UUID, **facts: Any) -> None:
-    """Change the name of a site in use."""
+    """Change the name of a site in use, or where it lies: latitude and longitude, both or neither."""
     row = _used_site(session, site_id)
+    facts |= {name: degrees(facts[name]) for name in PLACE if facts.get(name) is not None}
+    found = {name: facts.get(name, getattr(row, name)) for name in PLACE}
+    if None in found.values() and any(place is not None for place in found.values()):
+        raise HalfAPlace(field="longitude" if found["longitude"] is None else "latitude")
     if facts.get("name", row.name) != row.name:
         _check_site_name(session, row.business_id, facts["name"])
     audit.change(session, ctx, row, facts, action="territory.change_site", entity="site")
@@ -245,6 +253,8 @@ def assign(
     _check_not_past(session, ctx, row.site_id, valid_from, field="valid_from")
     if not queries.is_driver(session, ctx, driver_id):
         raise NotADriver(field="driver_id", driver_id=driver_id)
+    if shift not in queries.works(session, driver_id):
+        raise NotOnThatShift(field="driver_id", driver_id=driver_id, shift=str(shift))
     facts = {
         "area_id": area_id,
         "shift": str(shift),
@@ -283,6 +293,22 @@ def unassign(session: Session, ctx: Ctx, area_id: UUID, *, entry_id: UUID) -> No
     _check_not_past(session, ctx, row.site_id, found[0]["valid_from"] - timedelta(days=1), field="entry_id")
     run(session, "DELETE FROM area_drivers WHERE id = :id", {"id": entry_id})
     audit.record(session, ctx, "territory.unassign", "area", area_id, before=audit.plain(found[0]))
+
+
+def set_driver_shifts(session: Session, ctx: Ctx, driver_id: UUID, *, shifts: frozenset[Shift]) -> None:
+    """Say which shifts a driver works from now on; what is assigned already stays."""
+    if not queries.is_driver(session, ctx, driver_id):
+        raise NoSuchDriver(field="driver_id", driver_id=driver_id)
+    lock(session, f"driver_shifts {driver_id}")
+    before = queries.works(session, driver_id)
+    if before == shifts:
+        return
+    run(session, "DELETE FROM driver_shifts WHERE driver_id = :id", {"id": driver_id})
+    if shifts != frozenset(Shift):
+        facts = {"id": driver_id, "shifts": sorted(shifts)}
+        run(session, "INSERT INTO driver_shifts SELECT :id, unnest(CAST(:shifts AS text[]))", facts)
+    old, new = {"shifts": sorted(before)}, {"shifts": sorted(shifts)}
+    audit.record(session, ctx, "territory.set_driver_shifts", "user", driver_id, before=old, after=new)
 
 
 def set_known_policy(session: Session, ctx: Ctx, name: str, *, value: bool | int) -> None:

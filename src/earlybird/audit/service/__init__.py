@@ -296,6 +296,17 @@ def accept(session: Session, ctx: Ctx, check_name: str, subject: str, *, reason:
     move(session, ctx, row, MACHINE, "accept", reason=reason)
 
 
+def resolve_many(session: Session, ctx: Ctx, check_name: str, subjects: Sequence[str]) -> int:
+    """Close the findings of a check about these subjects, which no longer holds of them; return how many."""
+    closed = rows(
+        session,
+        "UPDATE findings SET state = 'resolved', state_at = :now WHERE check_name = :check_name "
+        "AND state <> 'resolved' AND subject = ANY(:subjects) RETURNING id",
+        {"now": ctx.now, "check_name": check_name, "subjects": list(subjects)},
+    )
+    return len(closed)
+
+
 def resolve_unseen(session: Session, ctx: Ctx, check_name: str, seen: Sequence[str]) -> int:
     """Close the open findings of a check that this run did not see again; return how many."""
     closed = rows(

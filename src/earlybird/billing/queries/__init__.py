@@ -13,6 +13,7 @@ from earlybird.billing.queries.bills import (
     payers_to_bill,
     proposals,
 )
+from earlybird.billing.queries.cash import driver_cash, firms_of_driver, show_settlement
 from earlybird.billing.queries.documents import (
     get_document,
     get_payer,
@@ -30,9 +31,11 @@ __all__ = [
     "business",
     "business_by_id",
     "charge",
+    "driver_cash",
     "evidence",
     "explain",
     "find_document",
+    "firms_of_driver",
     "fitting_cutover",
     "get_document",
     "get_payer",
@@ -51,6 +54,7 @@ __all__ = [
     "show_adjustment",
     "show_document",
     "show_payment",
+    "show_settlement",
     "show_statement",
     "statement",
     "visible",

@@ -7,6 +7,7 @@ from earlybird.billing.schemas.adjustments import (
     ChargeOut,
     WaiverOut,
 )
+from earlybird.billing.schemas.cash import DriverCashOut, SettlementIn, SettlementOut
 from earlybird.billing.schemas.evidence import ExplanationOut
 from earlybird.billing.schemas.incoming import (
     LegacyKey,
@@ -36,6 +37,7 @@ __all__ = [
     "BillRunIn",
     "BillRunOut",
     "ChargeOut",
+    "DriverCashOut",
     "ExplanationOut",
     "InvoiceDetailOut",
     "InvoiceOut",
@@ -48,6 +50,8 @@ __all__ = [
     "PaymentRejectionOut",
     "PaymentsIn",
     "ReversalIn",
+    "SettlementIn",
+    "SettlementOut",
     "StatementOut",
     "WaiverOut",
 ]

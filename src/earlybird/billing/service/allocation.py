@@ -38,7 +38,7 @@ ADVANCE = """
 SELECT s.journal_id, s.business_id, 'allocation' AS kind,
        CAST(CAST(:made_at AS timestamptz) AT TIME ZONE z.zone AS date) AS posted_on,
        CAST(NULL AS text) AS memo, CAST(NULL AS uuid) AS reverses_id, p.account, s.customer_id,
-       p.sign * s.amount_minor AS amount_minor, s.currency
+       CAST(NULL AS uuid) AS user_id, p.sign * s.amount_minor AS amount_minor, s.currency
 FROM unnest(CAST(:journals AS uuid[]), CAST(:businesses AS uuid[]), CAST(:owners AS uuid[]),
             CAST(:amounts AS bigint[]), CAST(:currencies AS text[]))
      AS s (journal_id, business_id, customer_id, amount_minor, currency)

@@ -88,13 +88,14 @@ FROM kinds k JOIN customers c ON c.id = k.payer_id LEFT JOIN owed o ON o.custome
 
 POSTINGS = """
 SELECT b.journal_id, CAST(:business_id AS uuid) AS business_id, b.kind, CAST(:issued_on AS date) AS posted_on,
-       CAST(NULL AS text) AS memo, CAST(NULL AS uuid) AS reverses_id, p.account, p.customer_id, p.amount_minor,
+       CAST(NULL AS text) AS memo, CAST(NULL AS uuid) AS reverses_id, p.account, p.customer_id,
+       CAST(NULL AS uuid) AS user_id, p.amount_minor,
        CAST(:currency AS text) AS currency
 FROM bills b CROSS JOIN LATERAL (VALUES
     ('receivable', b.payer_id, b.total), ('tax_payable', NULL, -b.tax), ('rounding', NULL, -b.rounding)
 ) AS p (account, customer_id, amount_minor)
 UNION ALL
-SELECT b.journal_id, CAST(:business_id AS uuid), b.kind, CAST(:issued_on AS date), NULL, NULL, s.account, NULL,
+SELECT b.journal_id, CAST(:business_id AS uuid), b.kind, CAST(:issued_on AS date), NULL, NULL, s.account, NULL, NULL,
        -(s.minor - CASE WHEN :included AND s.account = 'sales' THEN b.tax ELSE 0 END)::bigint, CAST(:currency AS text)
 FROM bills b JOIN (SELECT payer_id, account, sum(amount_minor) AS minor FROM bill_lines GROUP BY payer_id, account) s
   ON s.payer_id = b.payer_id

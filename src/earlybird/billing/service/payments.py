@@ -27,13 +27,15 @@ from earlybird.ledger import service as ledger
 
 POSTINGS = """
 SELECT n.journal_id, y.business_id, 'payment' AS kind, y.received_on AS posted_on, y.reference AS memo,
-       CAST(NULL AS uuid) AS reverses_id, p.account, p.customer_id, p.amount_minor, y.currency
+       CAST(NULL AS uuid) AS reverses_id, p.account, p.customer_id, p.user_id, p.amount_minor, y.currency
 FROM posted_payments n JOIN payments y ON y.id = n.id
 CROSS JOIN LATERAL (VALUES
-    (CASE y.method WHEN 'cash' THEN 'depot_cash' ELSE 'bank' END, CAST(NULL AS uuid), y.amount_minor),
-    ('customer_advance', y.customer_id, -y.amount_minor)
-) AS p (account, customer_id, amount_minor)
+    (CASE WHEN y.method <> 'cash' THEN 'bank' WHEN y.delivery_id IS NULL THEN 'depot_cash' ELSE 'driver_cash' END,
+     CAST(NULL AS uuid), y.holder_id, y.amount_minor),
+    ('customer_advance', y.customer_id, NULL, -y.amount_minor)
+) AS p (account, customer_id, user_id, amount_minor)
 """
+"""Money comes to the bank, to the depot, or at the door into the driver's bag; to the customer it is advance."""
 
 
 @dataclass
@@ -207,7 +209,7 @@ def reverse(session: Session, ctx: Ctx, given: Sequence[tuple[int, str, Any]]) -
             outcome.repeats.append(place)
         else:
             row["state"] = PaymentState.reversed
-            _take_back(session, ctx, row, reason=fact.reason)
+            take_back(session, ctx, [row], reason=fact.reason)
             outcome.reversed += 1
             if row["customer_id"]:
                 owners.add(row["customer_id"])
@@ -226,7 +228,7 @@ def reverse_one(session: Session, ctx: Ctx, payment_id: UUID, *, reason: str) ->
     row = found[0]
     if row["state"] == PaymentState.reversed:
         return
-    _take_back(session, ctx, row, reason=reason)
+    take_back(session, ctx, [row], reason=reason)
     if row["customer_id"]:
         allocation.allocate_open(session, ctx, [row["customer_id"]])
 
@@ -245,17 +247,20 @@ def _locked(session: Session, payments: Sequence[UUID]) -> list[dict[str, Any]]:
     )
 
 
-def _take_back(session: Session, ctx: Ctx, row: dict[str, Any], *, reason: str) -> None:
-    allocation.take_back(session, ctx, payments=[row["id"]])
-    ledger.reverse_many(
-        session,
-        ctx,
-        [row["journal_id"]],
-        kind="payment_reversal",
-        posted_on=business_day(ctx.now, row["zone"]),
-        memo=reason,
-    )
-    audit.move_many(session, ctx, "payments", PAYMENT, "reverse", [row["id"]], reason=reason)
+def take_back(session: Session, ctx: Ctx, found: Sequence[dict[str, Any]], *, reason: str) -> None:
+    """Undo locked payments, given by id, journal_id and their zone: allocations, journals, then their state."""
+    keys = [row["id"] for row in found]
+    allocation.take_back(session, ctx, payments=keys)
+    for zone in sorted({row["zone"] for row in found}):
+        ledger.reverse_many(
+            session,
+            ctx,
+            [row["journal_id"] for row in found if row["zone"] == zone],
+            kind="payment_reversal",
+            posted_on=business_day(ctx.now, zone),
+            memo=reason,
+        )
+    audit.move_many(session, ctx, "payments", PAYMENT, "reverse", keys, reason=reason)
 
 
 def _judged(

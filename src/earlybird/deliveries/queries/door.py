@@ -133,6 +133,26 @@ def revisions(session: Session, line_ids: Collection[str]) -> Sequence[Any]:
     )
 
 
+def currencies(session: Session, customer_ids: Collection[str]) -> Sequence[Any]:
+    """Return (customer id, the currency they are billed in)."""
+    return _all(
+        session,
+        "SELECT c.id::text, b.currency FROM customers c JOIN businesses b ON b.id = c.business_id "
+        "WHERE c.id = ANY(CAST(:ids AS uuid[]))",
+        ids=_keys(customer_ids),
+    )
+
+
+def cash_revisions(session: Session, delivery_ids: Collection[str]) -> Sequence[Any]:
+    """Return (delivery id, the last revision of its cash)."""
+    return _all(
+        session,
+        "SELECT delivery_id::text, max(revision) FROM delivery_cash WHERE delivery_id = ANY(CAST(:ids AS uuid[])) "
+        "GROUP BY delivery_id",
+        ids=_keys(delivery_ids),
+    )
+
+
 def drives_for(session: Session, driver_id: UUID, order_id: UUID) -> bool:
     """Say whether somebody drives for the site of that order."""
     return bool(

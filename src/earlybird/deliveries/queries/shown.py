@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from earlybird.deliveries.errors import NoSuchDelivery
-from earlybird.deliveries.states import DeliveryState
+from earlybird.deliveries.states import DeliveryState, Reason
 from earlybird.identity.rules import Scope, reach, within
 from earlybird.infra.db import rows
 from earlybird.kernel.ctx import Ctx
@@ -58,7 +58,10 @@ ORDER BY d.id DESC"""
 EVENTS = """
 SELECT e.id, e.client_id, e.kind, e.actor_name, e.actor_kind, e.via, e.device_at, e.received_at, e.reason,
        CASE WHEN :is_staff THEN e.address END AS address, CASE WHEN :is_staff THEN e.device END AS device,
-       CASE WHEN :is_staff THEN e.place END AS place, e.told -> 'lines' AS quantities,
+       CASE WHEN :is_staff THEN e.place END AS place, CASE WHEN :is_staff THEN e.device_seq END AS device_seq,
+       CASE WHEN e.reason = ANY(:reasons) THEN e.reason WHEN e.reason <> '' THEN 'other' END AS reason_code,
+       e.told ->> 'note' AS note, e.told -> 'lines' AS quantities, e.told -> 'empties' AS empties,
+       e.told -> 'given' AS given, e.told -> 'cash' AS cash, coalesce(e.told -> 'photos', '[]') AS photos,
        coalesce(n.lines, '[]') AS lines
 FROM delivery_events e
 LEFT JOIN LATERAL (
@@ -66,6 +69,12 @@ LEFT JOIN LATERAL (
                'delta_quantity', n.delta_quantity::text, 'reason', n.reason) ORDER BY n.delivery_line_id) AS lines
     FROM delivery_event_lines n WHERE n.event_id = e.id) n ON true
 WHERE e.delivery_id = :delivery_id ORDER BY e.received_at, e.id"""
+
+CONFLICTS = """
+SELECT f.check_name AS about, f.state, f.subject, f.facts -> 'told' AS told, f.facts ->> 'counts' AS counts,
+       f.first_seen_at, f.state_at
+FROM findings f WHERE f.check_name IN ('confirmations_disagree', 'cash_disagrees') AND f.subject = ANY(:subjects)
+ORDER BY f.check_name DESC, f.subject"""
 
 RUNS = """
 SELECT r.id, r.site_id, s.name AS site_name, r.service_on, r.first_planned_at, r.planned_at, r.line_count
@@ -148,15 +157,20 @@ def page(
 
 
 def delivery(session: Session, ctx: Ctx, delivery_id: UUID) -> dict[str, Any]:
-    """Return the delivery the actor reaches, with its lines and all that was told about it."""
+    """Return the delivery the actor reaches, with its lines, all that was told about it, and where words disagree."""
     source = f"WHERE d.id = :delivery_id AND {visible(ctx)}"
     facts = {"delivery_id": delivery_id, **reach(ctx), "most": 1}
     found = rows(session, DELIVERIES.format(source=source), facts)
     if not found:
         raise NoSuchDelivery(field="delivery_id", delivery_id=delivery_id)
     is_staff = Scope.all in ctx.actor.scopes
-    events = rows(session, EVENTS, {"delivery_id": delivery_id, "is_staff": is_staff})
-    return {**found[0], "events": events}
+    asked = {"delivery_id": delivery_id, "is_staff": is_staff, "reasons": [str(reason) for reason in Reason]}
+    subjects = [str(delivery_id), *(line["id"] for line in found[0]["lines"])]
+    return {
+        **found[0],
+        "events": rows(session, EVENTS, asked),
+        "conflicts": rows(session, CONFLICTS, {"subjects": subjects}) if Scope.own not in ctx.actor.scopes else [],
+    }
 
 
 def order_of(session: Session, ctx: Ctx, delivery_id: UUID) -> dict[str, Any]:

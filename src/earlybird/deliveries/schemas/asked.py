@@ -9,7 +9,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from earlybird.deliveries.schemas.told import ConfirmedLine, Empties, Place, Prose, Text
+from earlybird.deliveries.schemas.told import MOST_PHOTOS, CashTaken, ConfirmedLine, Containers, Place, Prose, Text
+from earlybird.deliveries.states import Reason
 from earlybird.infra.shapes import WHOLE, Moment, Quantity, Word
 from earlybird.territory.states import Shift
 
@@ -58,7 +59,19 @@ class _Told(BaseModel):
         Moment, Field(description="The device's time, with its offset.", examples=["2026-02-16T06:30:00+05:30"])
     ]
     device_seq: Annotated[int, Field(strict=True, ge=0, le=2_147_483_647), WHOLE] | None = None
+    device_id: Annotated[
+        Text | None,
+        Field(description="The device's own name; its `device_seq` numbers are counted under it, gaps are found."),
+    ] = None
     place: Place | None = None
+    empties: Annotated[list[Containers] | None, Field(max_length=100, description="Empties taken back.")] = None
+    given: Annotated[list[Containers] | None, Field(max_length=100, description="Bottles and crates left.")] = None
+    cash: Annotated[CashTaken | None, Field(description="Cash taken; it is in the driver's bag until settled.")] = None
+    note: Annotated[Prose | None, Field(examples=["The watchman took it."])] = None
+    photos: Annotated[
+        list[Text] | None,
+        Field(max_length=MOST_PHOTOS, description="Ids or SHA-256 digests of photos, also of those still to come."),
+    ] = None
 
 
 class Confirm(_Told):
@@ -67,12 +80,17 @@ class Confirm(_Told):
     kind: Annotated[
         Literal["confirm", "return"], Field(description="`return`: the lines that came back, each above zero.")
     ] = "confirm"
-    reason: Annotated[Prose | None, Field(examples=["Nobody at home."])] = None
-    empties: Annotated[list[Empties] | None, Field(max_length=100, description="Empties taken back.")] = None
+    reason: Annotated[
+        Prose | None,
+        Field(
+            description=f"Why: {', '.join(Reason)}; other words are kept as they are and count as `other`.",
+            examples=["customer_absent"],
+        ),
+    ] = None
 
 
 class Correct(_Told):
-    """What was really delivered; staff's word counts more than any other."""
+    """What was really delivered; staff's word counts more than any other. Cash or containers alone may be corrected."""
 
     reason: Annotated[Word, Field(examples=["The customer's photo shows one packet."])]
 

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
-from earlybird.deliveries.schemas.told import Answer
-from earlybird.deliveries.states import DeliveryState, EventKind, Via
+from earlybird.audit.states import FindingState
+from earlybird.deliveries.schemas.told import Answer, CashTaken
+from earlybird.deliveries.states import DeliveryState, EventKind, Reason, Via
 from earlybird.infra.shapes import Currency, Minor, Quantity, UnitPrice
 from earlybird.orders.schemas import OrderRow
 from earlybird.territory.states import Shift
@@ -124,7 +125,9 @@ class EventOut(BaseModel):
     via: Via
     device_at: datetime
     received_at: datetime
-    reason: str | None
+    reason: Annotated[str | None, Field(description="Why, as it was told.", examples=["customer_absent"])]
+    reason_code: Annotated[Reason | None, Field(description="The reason by the list; other words are `other`.")]
+    note: str | None
     address: Annotated[str | None, Field(description="From which network address.", examples=["203.0.113.7"])]
     device: Annotated[str | None, Field(examples=["Redmi 9A"])]
     place: Annotated[dict[str, Any] | None, Field(examples=[{"lat": 12.97, "lon": 77.59, "accuracy": 8}])]
@@ -135,13 +138,33 @@ class EventOut(BaseModel):
             examples=[{"01976f3e-5b1c-7c4e-9d2a-0f4f6c1d2e3a": "2.000"}],
         ),
     ]
+    empties: Annotated[dict[str, int] | None, Field(description="Taken back.", examples=[{"bottle": 2}])]
+    given: Annotated[dict[str, int] | None, Field(description="Left at the door.", examples=[{"crate": 1}])]
+    cash: Annotated[CashTaken | None, Field(description="Cash taken, in minor units.")]
+    photos: Annotated[list[str], Field(description="Ids or digests of photos, perhaps still to come.")]
+    device_seq: int | None
     lines: Annotated[list[EventLineOut], Field(description="What it changed; nothing, where others count more.")]
+
+
+class ConflictOut(BaseModel):
+    """Two people told different things of one stop. A correction by staff decides it and closes it."""
+
+    about: Annotated[str, Field(description="Quantities or cash.", examples=["confirmations_disagree"])]
+    subject: Annotated[str, Field(description="The delivery line, or of cash the delivery.")]
+    state: Annotated[FindingState, Field(description="Open until a correction, or until somebody accepts it.")]
+    told: Annotated[
+        dict[str, Any], Field(description="Who told what, by client_id.", examples=[{"p7-1": "2.000", "l-1": "1.000"}])
+    ]
+    counts: Annotated[str | None, Field(description="The client_id of the word that counts.", examples=["p7-1"])]
+    first_seen_at: datetime
+    state_at: datetime
 
 
 class DeliveryOut(DeliveryRow):
     """A delivery with all that was told about it, in the order it came in."""
 
     events: list[EventOut]
+    conflicts: Annotated[list[ConflictOut], Field(description="Where words disagree; customers are not shown it.")]
 
 
 class VerdictOut(BaseModel):

@@ -23,11 +23,15 @@ from pydantic_core import from_json
 from earlybird.deliveries import errors
 from earlybird.deliveries.rules import Claim
 from earlybird.deliveries.states import Authority, EventKind, Via
-from earlybird.infra.shapes import WHOLE, Moment
+from earlybird.infra.shapes import WHOLE, Currency, Moment
 from earlybird.kernel.errors import Failure
 
 CLIENT_ID_LENGTH = 200
 THOUSANDTH = Decimal("0.001")
+MOST_PHOTOS = 20
+
+LATER_FIELDS = ("given", "cash", "note", "photos", "device_id")
+"""Fields a confirmation did not always have: left out of the digest where unsaid, so that old ones are known again."""
 
 
 def _counted(value: Any) -> Any:
@@ -93,11 +97,18 @@ class Place(_Shape):
     accuracy: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
 
 
-class Empties(_Shape):
-    """How many empty containers of a kind were taken back."""
+class Containers(_Shape):
+    """How many containers of a kind: empties taken back, or bottles and crates given."""
 
     container: Text
-    quantity: Number
+    quantity: Annotated[int, Field(strict=True, ge=0, le=2_000_000_000), WHOLE]
+
+
+class CashTaken(_Shape):
+    """Cash taken at the door, in minor units of the customer's currency; 0 says that none was."""
+
+    amount_minor: Annotated[int, Field(strict=True, ge=0, le=10**12, examples=[6000]), WHOLE]
+    currency: Currency
 
 
 class Confirmation(_Shape):
@@ -119,7 +130,12 @@ class Confirmation(_Shape):
     authority: Literal["staff", "driver", "substitute", "link"] = "driver"
     place: Place | None = None
     reason: Prose | None = None
-    empties: Annotated[list[Empties], Field(max_length=100)] | None = None
+    empties: Annotated[list[Containers], Field(max_length=100)] | None = None
+    given: Annotated[list[Containers], Field(max_length=100)] | None = None
+    cash: CashTaken | None = None
+    note: Prose | None = None
+    photos: Annotated[list[Text], Field(max_length=MOST_PHOTOS)] | None = None
+    device_id: Text | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -127,16 +143,29 @@ class Confirmation(_Shape):
         if (self.order_id is None) == (self.order_code is None):
             raise errors.OrderNotNamed(field="order_id")
         if self.kind == EventKind.return_:
-            if self.outcome is not None or self.empties or not self.lines or any(not n.quantity for n in self.lines):
+            beside = self.outcome is not None or self.empties or self.given or self.cash
+            if beside or not self.lines or any(not n.quantity for n in self.lines):
                 raise errors.ReturnNeedsLines(field="lines")
-        elif (self.outcome is None) == (self.lines is None):
+        elif (self.outcome is None) == (self.lines is None) and not (self.lines is None and self._speaks_aside):
             raise errors.ContentNotNamed(field="outcome")
         for place, line in enumerate(self.lines or ()):
             if (line.order_line_id is not None) + (line.product_id is not None) + (line.line is not None) != 1:
                 raise errors.LineNotNamed(field=f"lines.{place}")
-        if self.empties and len({e.container for e in self.empties}) < len(self.empties):
-            raise errors.LineNamedTwice("One confirmation names a container once.", field="empties")
+        for field, counted in (("empties", self.empties), ("given", self.given)):
+            if counted and len({e.container for e in counted}) < len(counted):
+                raise errors.LineNamedTwice("One confirmation names a container once.", field=field)
         return self
+
+    @property
+    def _speaks_aside(self) -> bool:
+        """Whether it is a correction of cash or containers alone, which leaves the goods as they are."""
+        return self.kind == EventKind.correct and bool(self.cash or self.empties or self.given)
+
+    @property
+    def containers(self) -> dict[str, int]:
+        """How many containers went which way: `+crate` given, `-crate` taken back."""
+        given = {f"+{c.container}": c.quantity for c in self.given or ()}
+        return given | {f"-{c.container}": c.quantity for c in self.empties or ()}
 
     @property
     def rank(self) -> int:
@@ -150,7 +179,8 @@ class Confirmation(_Shape):
 
     def digest(self) -> str:
         """Return the SHA-256 of the content; equal content in another spelling has the same."""
-        return sha256(self.model_dump_json().encode()).hexdigest()
+        later = {name for name in LATER_FIELDS if getattr(self, name) is None}
+        return sha256(self.model_dump_json(exclude=later).encode()).hexdigest()
 
 
 class Answer(StrEnum):

@@ -15,7 +15,7 @@ from earlybird.audit import service as audit
 from earlybird.audit.errors import ChangedMeanwhile
 from earlybird.deliveries import errors, rules
 from earlybird.deliveries.queries import door as queries
-from earlybird.deliveries.rules import Line, Told, Whose
+from earlybird.deliveries.rules import Cash, Line, Told, Whose
 from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, OrderKey, Verdict, said
 from earlybird.deliveries.service import facts, stops
 from earlybird.deliveries.service.stops import Chunk, Known, Order, Stop
@@ -140,6 +140,8 @@ def _judge(ctx: Ctx, chunk: Chunk, item: Confirmation) -> Verdict:
         quantities = rules.shortcut(stop.lines, delivered=item.outcome == "delivered")
     else:
         quantities = rules.quantities(chunk.policy, stop.lines, item.claims)
+    if item.cash and item.cash.currency != order.currency:
+        raise errors.CashCurrency(field="cash.currency", currency=order.currency)
     return _accept(ctx, chunk, order, stop, item, rank, digest, quantities)
 
 
@@ -196,10 +198,20 @@ def _accept(
         actor = (ctx.actor.kind, ctx.actor.id, ctx.actor.name)
     else:
         actor = (item.actor.kind, item.actor.id, item.actor.name)
-    containers = {e.container: e.quantity for e in item.empties or ()}
-    told = Told(item.client_id, item.kind, rank, item.device_at, stops.actor_word(*actor), quantities, containers)
+    told = Told(
+        item.client_id,
+        item.kind,
+        rank,
+        item.device_at,
+        stops.actor_word(*actor),
+        quantities,
+        item.containers,
+        (item.cash.amount_minor, item.cash.currency) if item.cash else None,
+        stops.user_of(actor[0], actor[1]),
+    )
     event_id = ids.new_id()
-    before = {c: rules.empties(stop.events, c) for c in containers}
+    before = {way: rules.containers(stop.events, way) for way in told.containers}
+    cash_before = rules.cash(stop.events, stop.driver_id)
     stop.events.append(told)
     reasons = _reasons(stop, item)
     for line in stop.lines:
@@ -212,9 +224,22 @@ def _accept(
                 chunk.kept.add_line(order.customer_id, event_id, line, revision, delta, reasons.get(line.id))
             if len(stop.events) > 1 or not chunk.policy.quantities:
                 _compare(chunk, order, stop, line)
-    for container, earlier in before.items():
-        chunk.kept.add_empties(
-            order.customer_id, event_id, stop.planned_on, container, rules.empties(stop.events, container) - earlier
+    for way, earlier in before.items():
+        moved = rules.containers(stop.events, way) - earlier
+        chunk.kept.add_containers(order.customer_id, event_id, stop.planned_on, way[1:], moved)
+    if told.cash is not None:
+        _take_cash(chunk, order, stop, event_id, cash_before)
+    received_on = ctx.now.astimezone(order.zone).date()
+    if rules.is_late(chunk.policy, kind=item.kind, planned_on=stop.planned_on, received_on=received_on):
+        chunk.kept.find(
+            "told_late",
+            item.client_id,
+            "What happened at a door became known long after its day.",
+            order.customer_id,
+            order_id=order.id,
+            delivery_id=stop.id,
+            planned_on=str(stop.planned_on),
+            received_on=str(received_on),
         )
     stop.now_state = stop.outcome()
     chunk.touched[order.id] = order
@@ -233,6 +258,28 @@ def _reasons(stop: Stop, item: Confirmation) -> dict[str, str]:
         if claimed.reason:
             found[rules.find_line(stop.lines, item.claims[place], place).id] = claimed.reason
     return {line_id: reason for line_id, reason in found.items() if reason}
+
+
+def _take_cash(chunk: Chunk, order: Order, stop: Stop, event_id: UUID, before: Cash | None) -> None:
+    """Note what the cash of a stop stands at now, where that changed, and where words about it disagree."""
+    now = rules.cash(stop.events, stop.driver_id)
+    if now and now != before and (before or now.amount_minor):
+        revision = chunk.cash_revisions[stop.id] = chunk.cash_revisions.get(stop.id, 0) + 1
+        chunk.kept.add_cash(order.customer_id, event_id, stop.id, revision, now, stop.planned_on)
+    if not rules.disagree_on_cash(stop.events):
+        return
+    chunk.kept.find(
+        "cash_disagrees",
+        stop.id,
+        "Two people told different cash of one stop.",
+        order.customer_id,
+        order_id=order.id,
+        delivery_id=stop.id,
+        counts=max((e for e in stop.events if e.cash), key=rules.rank).client_id,
+        told={e.client_id: e.cash[0] for e in sorted(stop.events, key=rules.rank) if e.cash},
+    )
+    if rules.cash_is_decided(stop.events):
+        chunk.kept.over("cash_disagrees", stop.id)
 
 
 def _compare(chunk: Chunk, order: Order, stop: Stop, line: Line) -> None:
@@ -255,6 +302,8 @@ def _compare(chunk: Chunk, order: Order, stop: Stop, line: Line) -> None:
                 if e.kind != EventKind.return_ and line.id in e.quantities
             },
         )
+        if rules.is_decided(stop.events, line.id):
+            chunk.kept.over("confirmations_disagree", line.id)
     if over := rules.excess(stop.events, line.id, line.ordered):
         chunk.kept.find(
             "quantities_beyond_order",
@@ -265,6 +314,8 @@ def _compare(chunk: Chunk, order: Order, stop: Stop, line: Line) -> None:
             delivery_id=stop.id,
             quantity=str(over),
         )
+    elif len(stop.events) > 1:
+        chunk.kept.over("quantities_beyond_order", line.id)
 
 
 def _move(session: Session, ctx: Ctx, chunk: Chunk) -> None:
@@ -287,9 +338,7 @@ def _move(session: Session, ctx: Ctx, chunk: Chunk) -> None:
     for path, moving in orders.items():
         for verb in path:
             _all_moved(audit.move_many(session, ctx, "orders", ORDER_MACHINE, verb, moving), moving)
-    for check_name in sorted({name for name, _ in chunk.kept.findings}):
-        found = [chunk.kept.findings[key] for key in sorted(chunk.kept.findings) if key[0] == check_name]
-        audit.report_many(session, ctx, check_name, found)
+    facts.keep_findings(session, ctx, chunk.kept)
 
 
 def _all_moved(moved: Sequence[UUID], moving: Sequence[str]) -> None:
@@ -310,6 +359,8 @@ def _compare_attempts(chunk: Chunk, order: Order, totals: dict[str, Decimal]) ->
                 order_id=order.id,
                 quantity=str(total - order.wanted[line_id]),
             )
+        else:
+            chunk.kept.over("quantities_beyond_order", line_id)
 
 
 def plan_next_attempt(

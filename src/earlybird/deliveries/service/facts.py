@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
 from earlybird.audit.states import Severity
-from earlybird.deliveries.rules import Line, Told
+from earlybird.deliveries.rules import Cash, Line, Told
 from earlybird.deliveries.schemas import Answer, Confirmation, Verdict
-from earlybird.infra.db import run
+from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
 
 EVENTS = """
@@ -42,11 +42,23 @@ UPDATE delivery_lines SET delivered_quantity = delivered_quantity + r.delta
 FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, delta numeric) WHERE delivery_lines.id = r.id
 """
 
-EMPTIES = """
+CONTAINERS = """
 INSERT INTO container_movements (customer_id, container, quantity, event_id, moved_on)
 SELECT customer_id, container, quantity, event_id, moved_on
 FROM json_to_recordset(CAST(:rows AS json)) AS r(customer_id uuid, container text, quantity integer, event_id uuid,
     moved_on date)
+"""
+
+CASH = """
+INSERT INTO delivery_cash (event_id, delivery_id, customer_id, revision, amount_minor, currency, holder_id, taken_on)
+SELECT event_id, delivery_id, customer_id, revision, amount_minor, currency, holder_id, taken_on
+FROM json_to_recordset(CAST(:rows AS json)) AS r(event_id uuid, delivery_id uuid, customer_id uuid, revision integer,
+    amount_minor bigint, currency text, holder_id uuid, taken_on date)
+"""
+
+PHOTOS = """
+INSERT INTO delivery_event_photos (event_id, photo)
+SELECT event_id, photo FROM json_to_recordset(CAST(:rows AS json)) AS r(event_id uuid, photo text)
 """
 
 REJECTIONS = """
@@ -58,6 +70,21 @@ ON CONFLICT (digest) DO NOTHING
 """
 
 
+SEQUENCES = """
+WITH heard AS (
+    INSERT INTO device_sequences (owner, device, seen, heard_at)
+    SELECT CAST(:owner AS text), device, range_agg(int8range(seq, seq, '[]')), :now
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(device text, seq bigint) GROUP BY device ORDER BY device
+    ON CONFLICT (owner, device) DO UPDATE SET seen = device_sequences.seen + excluded.seen, heard_at = :now
+    RETURNING device, seen
+)
+SELECT h.device, (SELECT json_agg(json_build_array(lower(hole), upper(hole) - 1) ORDER BY hole)
+    FROM (SELECT unnest(int8multirange(range_merge(h.seen)) - h.seen) AS hole LIMIT 100) holes) AS missing
+FROM heard h
+"""
+"""What a device has delivered so far; the holes as pairs of first and last missing number."""
+
+
 @dataclass(slots=True)
 class Kept:
     """The rows that a chunk adds."""
@@ -65,8 +92,11 @@ class Kept:
     events: list[dict[str, Any]] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
     deltas: dict[str, Decimal] = field(default_factory=dict)
-    empties: list[dict[str, Any]] = field(default_factory=list)
+    containers: list[dict[str, Any]] = field(default_factory=list)
+    cash: list[dict[str, Any]] = field(default_factory=list)
+    photos: list[dict[str, Any]] = field(default_factory=list)
     findings: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    settled: set[tuple[str, str]] = field(default_factory=set)
 
     def add_event(
         self,
@@ -87,8 +117,16 @@ class Kept:
             "outcome": verdict.outcome,
             "digest": digest,
         }
-        if told.empties:
-            words["empties"] = told.empties
+        for name, counted in (("empties", item.empties), ("given", item.given)):
+            if counted:
+                words[name] = {c.container: c.quantity for c in counted}
+        if item.cash:
+            words["cash"] = item.cash.model_dump()
+        if item.note:
+            words["note"] = item.note
+        if item.photos:
+            words["photos"] = item.photos
+            self.photos += [{"event_id": verdict.event_id, "photo": photo} for photo in dict.fromkeys(item.photos)]
         self.events.append(
             {
                 "id": verdict.event_id,
@@ -97,7 +135,7 @@ class Kept:
                 "customer_id": customer_id,
                 "service_on": service_on,
                 "kind": item.kind,
-                "device": item.device or ctx.device,
+                "device": item.device or item.device_id or ctx.device,
                 "device_seq": item.device_seq,
                 "device_at": item.device_at,
                 "actor_kind": kind,
@@ -128,21 +166,39 @@ class Kept:
         )
         self.deltas[line.id] = self.deltas.get(line.id, Decimal(0)) + delta
 
-    def add_empties(self, customer_id: str, event_id: UUID, on: date, container: str, taken_back: int) -> None:
-        """Note empties taken back: they leave the customer, so the movement is negative."""
-        if taken_back:
-            self.empties.append(
+    def add_containers(self, customer_id: str, event_id: UUID, on: date, container: str, moved: int) -> None:
+        """Note containers that moved: those given come to the customer, empties taken back leave."""
+        if moved:
+            self.containers.append(
                 {
                     "customer_id": customer_id,
                     "container": container,
-                    "quantity": -taken_back,
+                    "quantity": moved,
                     "event_id": event_id,
                     "moved_on": on,
                 }
             )
 
+    def add_cash(
+        self, customer_id: str, event_id: UUID, delivery_id: str, revision: int, cash: Cash, taken_on: date
+    ) -> None:
+        """Note what the cash of a stop stands at from this event on."""
+        self.cash.append(
+            {
+                "event_id": event_id,
+                "delivery_id": delivery_id,
+                "customer_id": customer_id,
+                "revision": revision,
+                "amount_minor": cash.amount_minor,
+                "currency": cash.currency,
+                "holder_id": cash.holder_id,
+                "taken_on": taken_on,
+            }
+        )
+
     def find(self, check_name: str, subject: str, title: str, customer_id: str, **facts: Any) -> None:
         """Note a finding; a later one about the same subject replaces it."""
+        self.settled.discard((check_name, subject))
         self.findings[check_name, subject] = {
             "subject": subject,
             "title": title,
@@ -153,6 +209,10 @@ class Kept:
             "facts": facts,
         }
 
+    def over(self, check_name: str, subject: str) -> None:
+        """Note that what may have been found about a subject is over."""
+        self.settled.add((check_name, subject))
+
 
 def _json(rows: Sequence[dict[str, Any]]) -> str:
     """Return rows as one JSON array: far cheaper to bind than as many arrays as there are columns."""
@@ -160,7 +220,7 @@ def _json(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def keep(session: Session, ctx: Ctx, kept: Kept) -> None:
-    """Add a chunk's events, their lines and empties, and bring the delivered quantities up to date."""
+    """Add a chunk's events, their lines, containers, cash and photos, and bring the delivered quantities up to date."""
     if not kept.events:
         return
     run(session, EVENTS, {"rows": _json(kept.events), "now": ctx.now, "address": ctx.address})
@@ -168,9 +228,50 @@ def keep(session: Session, ctx: Ctx, kept: Kept) -> None:
         run(session, EVENT_LINES, {"rows": _json(kept.lines)})
         deltas = [{"id": line_id, "delta": str(delta)} for line_id, delta in kept.deltas.items() if delta]
         run(session, LINES, {"rows": _json(deltas)})
-    if kept.empties:
-        run(session, EMPTIES, {"rows": _json(kept.empties)})
+    for sql, added in ((CONTAINERS, kept.containers), (CASH, kept.cash), (PHOTOS, kept.photos)):
+        if added:
+            run(session, sql, {"rows": _json(added)})
     audit.record_many(session, ctx, "deliveries.confirm", "delivery_event", [e["id"] for e in kept.events])
+
+
+def keep_findings(session: Session, ctx: Ctx, kept: Kept) -> None:
+    """Report what a chunk found, and close what it found to be over."""
+    for check_name in sorted({name for name, _ in kept.findings}):
+        found = [kept.findings[key] for key in sorted(kept.findings) if key[0] == check_name]
+        audit.report_many(session, ctx, check_name, found)
+    for check_name in sorted({name for name, _ in kept.settled}):
+        subjects = [subject for name, subject in sorted(kept.settled) if name == check_name]
+        audit.resolve_many(session, ctx, check_name, subjects)
+
+
+def note_sequences(session: Session, ctx: Ctx, items: Sequence[Confirmation]) -> None:
+    """Note which of a device's numbers have come; a hole between them is a finding until what is missing comes."""
+    numbered = [
+        {"device": item.device_id, "seq": item.device_seq}
+        for item in items
+        if item.device_id is not None and item.device_seq is not None
+    ]
+    if not numbered:
+        return
+    owner = f"{ctx.actor.kind}:{ctx.actor.id or ctx.actor.name}"
+    known = rows(session, SEQUENCES, {"rows": _json(numbered), "owner": owner, "now": ctx.now})
+    gaps = [
+        {
+            "subject": f"{owner}/{row['device']}",
+            "title": "A device has told later things, and something before them has not arrived.",
+            "severity": str(Severity.warning),
+            "money_minor": None,
+            "currency": None,
+            "customer_id": None,
+            "facts": {"device": row["device"], "told_by": ctx.actor.name, "missing": row["missing"]},
+        }
+        for row in known
+        if row["missing"]
+    ]
+    audit.report_many(session, ctx, "device_gap", gaps)
+    whole = [f"{owner}/{row['device']}" for row in known if not row["missing"]]
+    if whole:
+        audit.resolve_many(session, ctx, "device_gap", whole)
 
 
 def resolve_rejections(session: Session, ctx: Ctx, verdicts: Sequence[Verdict]) -> None:

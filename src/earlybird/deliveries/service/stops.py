@@ -39,8 +39,8 @@ class Stop:
     events: list[Told] = field(default_factory=list)
 
     def outcome(self) -> DeliveryState:
-        """Where the stop stands by what was told; where it stood while nothing was."""
-        if all(e.kind == EventKind.return_ for e in self.events):
+        """Where the stop stands by what was told of its goods; where it stood while nothing was."""
+        if all(e.kind == EventKind.return_ or (e.kind == EventKind.correct and not e.quantities) for e in self.events):
             return self.state
         return rules.outcome((n.ordered, self.delivered[n.id]) for n in self.lines if not n.is_cancelled)
 
@@ -53,6 +53,7 @@ class Order:
     customer_id: str
     state: OrderState
     zone: ZoneInfo
+    currency: str | None = None
     stops: list[Stop] = field(default_factory=list)
     wanted: dict[str, Decimal] = field(default_factory=dict)
 
@@ -82,6 +83,7 @@ class Chunk:
     names: dict[Any, str | Failure]
     known: dict[str, Known]
     revisions: dict[str, int]
+    cash_revisions: dict[str, int]
     whose: Whose | None = None
     kept: facts.Kept = field(default_factory=facts.Kept)
     touched: dict[str, Order] = field(default_factory=dict)
@@ -101,7 +103,7 @@ class Chunk:
 
 def load(session: Session, items: Sequence[Confirmation], whose: Whose | None = None) -> Chunk:
     """Lock the orders a chunk names and read all that judging it needs."""
-    chunk = Chunk(queries.policy(session), {}, {}, {}, {}, whose)
+    chunk = Chunk(queries.policy(session), {}, {}, {}, {}, {}, whose)
     if not items:
         return chunk
     _resolve(session, chunk, items)
@@ -126,7 +128,17 @@ def load(session: Session, items: Sequence[Confirmation], whose: Whose | None = 
         )
         chunk.known[client_id] = Known(words.get("digest"), verdict)
     _load_told(session, chunk, found)
+    if found and any(item.cash for item in items):
+        _load_cash(session, chunk, found)
     return chunk
+
+
+def _load_cash(session: Session, chunk: Chunk, stops: dict[str, Stop]) -> None:
+    """Learn in which currency each customer pays, and how often the cash of each stop was told anew."""
+    currencies = dict(tuple(row) for row in queries.currencies(session, {o.customer_id for o in chunk.orders.values()}))
+    for order in chunk.orders.values():
+        order.currency = currencies[order.customer_id]
+    chunk.cash_revisions.update((stop_id, last) for stop_id, last in queries.cash_revisions(session, stops))
 
 
 def _resolve(session: Session, chunk: Chunk, items: Sequence[Confirmation]) -> None:
@@ -171,17 +183,30 @@ def _load_told(session: Session, chunk: Chunk, stops: dict[str, Stop]) -> None:
     seen: set[str] = set()
     for row in queries.told(session, stops):
         stop_id, client_id, kind, authority, device_at, actor_kind, actor_id, actor_name, told, deltas = row
-        lines = (told or {}).get("lines") or deltas or {}
+        words = told or {}
+        lines = words.get("lines") or deltas or {}
+        cash = words.get("cash")
         stops[stop_id].events.append(
             Told(
                 client_id, kind, authority, device_at, actor_word(actor_kind, actor_id, actor_name),
-                {line: Decimal(quantity) for line, quantity in lines.items()}, (told or {}).get("empties") or {},
+                {line: Decimal(quantity) for line, quantity in lines.items()}, _containers(words),
+                (cash["amount_minor"], cash["currency"]) if cash else None, user_of(actor_kind, actor_id),
             )
         )  # fmt: skip
         seen.add(stop_id)
     if seen:
         line_ids = [line.id for stop_id in seen for line in stops[stop_id].lines]
         chunk.revisions.update((line_id, last) for line_id, last in queries.revisions(session, line_ids))
+
+
+def _containers(words: dict[str, Any]) -> dict[str, int]:
+    given = {f"+{container}": count for container, count in (words.get("given") or {}).items()}
+    return given | {f"-{container}": count for container, count in (words.get("empties") or {}).items()}
+
+
+def user_of(kind: str, key: UUID | None) -> str | None:
+    """Return who spoke, where it was a user."""
+    return str(key) if kind == "user" and key else None
 
 
 def actor_word(kind: str, key: UUID | None, name: str) -> str:

@@ -13,7 +13,7 @@ from earlybird.deliveries import errors
 from earlybird.deliveries.queries import shown
 from earlybird.deliveries.rules import Whose
 from earlybird.deliveries.schemas import Confirmation, NotRead, Teller, Verdict, said
-from earlybird.deliveries.service import door
+from earlybird.deliveries.service import door, facts
 from earlybird.deliveries.states import Authority, EventKind, Via
 from earlybird.identity.rules import Scope, reach
 from earlybird.kernel.ctx import Ctx
@@ -28,8 +28,10 @@ def tell(session: Session, ctx: Ctx, delivery_id: UUID, *, words: Mapping[str, A
     """
     found = shown.order_of(session, ctx, delivery_id)
     named = {"delivery_id": delivery_id, "order_id": words.get("order_id") or found["order_id"]}
-    told = _as_told(ctx, Confirmation.model_validate({**words, **named}))
-    return door.confirm_many(session, _through(ctx), [told], whose=_whose(ctx))[0]
+    given = Confirmation.model_validate({**words, **named})
+    verdict = door.confirm_many(session, _through(ctx), [_as_told(ctx, given)], whose=_whose(ctx))[0]
+    facts.note_sequences(session, ctx, [given])
+    return verdict
 
 
 def tell_many(
@@ -37,7 +39,9 @@ def tell_many(
 ) -> list[Verdict]:
     """Take a synced round; each is judged alone. Who is no admin and says who tells it is refused."""
     items = [item if isinstance(item, NotRead) else _as_told(ctx, item) for item in confirmations]
-    return door.confirm_many(session, _through(ctx), items, bodies=bodies, whose=_whose(ctx))
+    verdicts = door.confirm_many(session, _through(ctx), items, bodies=bodies, whose=_whose(ctx))
+    facts.note_sequences(session, ctx, [item for item in confirmations if isinstance(item, Confirmation)])
+    return verdicts
 
 
 def _as_told(ctx: Ctx, item: Confirmation) -> Confirmation | NotRead:

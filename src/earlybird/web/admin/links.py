@@ -23,7 +23,7 @@ A_MONTH = 31 * 86400
 router = APIRouter(include_in_schema=False)
 
 
-@router.get("/l/{token}")
+@router.get("/l/{token}")  # noqa: FAST003 - the page looks at nothing, its token neither
 @door(PUBLIC)
 def ask(_session: Session, _ctx: Ctx) -> Response:
     """Ask whether to open the link; whoever only looks, a preview of a message say, learns and changes nothing."""

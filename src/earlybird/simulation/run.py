@@ -1,0 +1,240 @@
+"""The days, one after another: dawn, noon, dusk, cut-off, the night's plan, and the evening's questions."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from earlybird import wiring
+from earlybird.infra.db import APPLICATION, can_act_as_application, connect, rehearsal, run
+from earlybird.infra.schedule import Periodic
+from earlybird.infra.security import Keys
+from earlybird.infra.settings import Settings
+from earlybird.kernel.ctx import SYSTEM, Ctx
+from earlybird.main import create_app
+from earlybird.simulation import doorsteps, invariants, money, opening, wishes
+from earlybird.simulation.clockwork import Clock, Worker, at
+from earlybird.simulation.crashes import Crashes, killed
+from earlybird.simulation.invariants import Violation
+from earlybird.simulation.model import Book
+from earlybird.simulation.stage import Stage
+from earlybird.simulation.wire import Wire
+
+DAY = timedelta(days=1)
+MONTH_END = date(2026, 2, 1)
+"""The last third of every simulation lies in the month that begins here, so that each bills one."""
+
+Shown = Callable[["Played"], None]
+Between = Callable[[Stage, date], None]
+
+
+@dataclass(frozen=True)
+class Played:
+    """What happened on a day, counted, and what did not hold that evening."""
+
+    day: date
+    counts: dict[str, int]
+    violations: list[Violation]
+
+
+@dataclass
+class Outcome:
+    """A whole simulation: its days, and the digest by which two runs of a seed are compared."""
+
+    seed: int
+    customers: int
+    days: list[Played] = field(default_factory=list)
+    digest: str = ""
+
+    @property
+    def violations(self) -> list[Violation]:
+        """Everything that did not hold."""
+        return [violation for played in self.days for violation in played.violations]
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """The counts of all days."""
+        found: Counter[str] = Counter()
+        for played in self.days:
+            found.update(played.counts)
+        return dict(found)
+
+
+def first_day(days: int) -> date:
+    """Return the first day of delivery: two thirds of the days lie before the month's end."""
+    return MONTH_END - DAY * (days * 2 // 3)
+
+
+def simulate(
+    url: str,
+    folder: Path,
+    *,
+    days: int,
+    customers: int,
+    seed: int,
+    shown: Shown = lambda _played: None,
+    between: Between = lambda _stage, _day: None,
+) -> Outcome:
+    """Play so many days of a dairy in an empty, migrated database, and stop on the first evening that is wrong.
+
+    `folder` takes the checkpoints of the audit and the secret key. `shown` is called with each day when it is over,
+    `between` before its questions are asked: tests break promises there.
+    """
+    outcome = Outcome(seed, customers)
+    first = first_day(days)
+    with _stage(url, folder, seed, first) as stage:
+        opening.open_dairy(stage, customers, first)
+        _night(stage, first - DAY)
+        for day in (first + DAY * n for n in range(days)):
+            _play(stage, day)
+            between(stage, day)
+            played = Played(day, _counts(stage), _questions(stage))
+            outcome.days.append(played)
+            shown(played)
+            if played.violations:
+                break
+        outcome.digest = stage.digest()
+    return outcome
+
+
+@contextmanager
+def _stage(url: str, folder: Path, seed: int, first: date) -> Iterator[Stage]:
+    clock = Clock(at(first - DAY, 10))
+    settings = Settings(
+        data_dir=folder,
+        requests_per_minute=10**9,
+        first_password=SecretStr(opening.FIRST_PASSWORD),
+        password_memory_kib=64,
+        password_rounds=1,
+    )
+    owner = connect(url)
+    is_application = can_act_as_application(owner)
+    engine = connect(url, role=APPLICATION if is_application else None, pool_size=10, max_overflow=30)
+    try:
+        crashes = Crashes(engine, owner)
+        app = create_app(engine, clock, keys=Keys.read(settings), settings=settings)
+        site_id, ways = opening.settle_in(owner, clock)
+        worker = Worker(engine, clock, wiring.periodic(settings), clock.now)
+        with Wire(app, clock, crashes) as wire:
+            admin, office = (opening.come_in(wire, email, way) for email, way in ways.items())
+            book = Book(opening.articles())
+            stage = Stage(seed, engine, owner, clock, wire, worker, crashes, book, site_id, admin, office)
+            worker.kill = _killer(stage, url, as_application=is_application)
+            yield stage
+    finally:
+        engine.dispose()
+        owner.dispose()
+
+
+def _killer(stage: Stage, url: str, *, as_application: bool) -> Callable[[Periodic], bool]:
+    """Return what now and then runs a job in a process that dies under it."""
+    dice = random.Random(f"{stage.seed} kills")  # noqa: S311  # a game, no secret
+
+    def kill(job: Periodic) -> bool:
+        if dice.random() > 0.02:  # noqa: PLR2004
+            return False
+        ctx = Ctx(actor=SYSTEM, now=stage.clock.now, via="job")
+        return killed(
+            url, as_application=as_application, statements=dice.randint(1, 30), work=lambda engine: job.run(engine, ctx)
+        )
+
+    return kill
+
+
+def _play(stage: Stage, day: date) -> None:
+    """Play one day from the night's jobs to the plan of the next."""
+    _at(stage, day, 3, 0)
+    doorsteps.try_again(stage, day)
+    for shift, hour in (("morning", 4), ("evening", 16)):
+        _at(stage, day, hour, 30)
+        rounds = doorsteps.fetch(stage, day, shift)
+        doorsteps.drive(stage, day, shift, rounds)
+        if shift == "morning":
+            _at(stage, day, 9, 40)
+            doorsteps.upload(stage, day)
+            doorsteps.correct(stage, day)
+            money.bill(stage, day)
+            _at(stage, day, 12, 0)
+            money.pay(stage, day)
+            wishes.ask_for_changes(stage, day)
+            _at(stage, day, 15, 45)
+            doorsteps.upload(stage, day)
+    _night(stage, day)
+
+
+def _night(stage: Stage, day: date) -> None:
+    """Let the cut-off pass, refuse who comes late, plan tomorrow, and settle the day."""
+    _at(stage, day, 20, 10)
+    stage.book.plan(day + DAY)
+    stage.clock.now = at(day, 20, 40)
+    if day >= first_of(stage):
+        wishes.ask_too_late(stage, day)
+    _at(stage, day, 21, 45)
+    doorsteps.upload(stage, day)
+    _at(stage, day, 23, 30)
+
+
+def first_of(stage: Stage) -> date:
+    """Return the first day that has stops."""
+    return min((stop.day for stop in stage.book.stops.values()), default=date.max)
+
+
+def _at(stage: Stage, day: date, hour: int, minute: int) -> None:
+    """Let it be that time, and the worker do what came due."""
+    stage.clock.now = at(day, hour, minute)
+    stage.worker.work()
+
+
+def _questions(stage: Stage) -> list[Violation]:
+    """Ask everything that must hold: of the database, of the proof, of the product's own questions, of the answers."""
+    found = [Violation("answers_as_promised", what) for what in stage.wire.surprises]
+    stage.wire.surprises.clear()
+    with rehearsal(stage.owner) as session:
+        run(session, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        found += invariants.check(session, stage.book)
+    proof = stage.wire.ask(stage.admin, "GET", "/api/proof").facts
+    worth = sum(stop.worth(line) for stop in stage.book.stops.values() for line in stop.lines.values())
+    billed = sum(home.billed for home in stage.book.homes.values())
+    for total in proof["totals"]:
+        wanted = {
+            "lost_minor": 0,
+            "over_minor": 0,
+            "delivered_minor": worth,
+            "charged_minor": worth,
+            "billed_minor": billed,
+        }
+        found += [
+            Violation("proof_is_empty", f"{name} is {total[name]}, {minor} by the reference")
+            for name, minor in wanted.items()
+            if total[name] != minor
+        ]
+    answers = stage.wire.ask(stage.admin, "POST", "/api/reconcile/runs").facts
+    for asked in answers["checks"]:
+        if asked["count"]:
+            path = f"/api/reconcile/findings?check={asked['name']}&state=open&limit={invariants.MOST}"
+            titles = [row["title"] for row in stage.wire.ask(stage.admin, "GET", path).facts["items"]]
+            found += [Violation("every_question_answered_none", f"{asked['name']}: {title}") for title in titles]
+    return found + [Violation("answers_as_promised", what) for what in stage.wire.surprises]
+
+
+def _counts(stage: Stage) -> dict[str, int]:
+    """Return what was counted today, and begin anew."""
+    counts: dict[str, int] = dict(stage.tally)
+    stage.tally.clear()
+    counts["crashes"] = stage.crashes.count + stage.worker.again
+    counts["requests"] = stage.wire.sent
+    counts["jobs"] = stage.worker.runs
+    stage.crashes.count = stage.worker.again = stage.wire.sent = stage.worker.runs = 0
+    billed = sum(home.billed for home in stage.book.homes.values())
+    worth = sum(stop.worth(line) for stop in stage.book.stops.values() for line in stop.lines.values())
+    for name, so_far in (("billed_minor", billed), ("delivered_minor", worth)):
+        counts[name] = so_far - stage.so_far.get(name, 0)
+        stage.so_far[name] = so_far
+    return counts
