@@ -118,9 +118,9 @@ class Kept:
             "outcome": verdict.outcome,
             "digest": digest,
         }
-        for name, counted in (("empties", item.empties), ("given", item.given)):
+        for way, counted in (("empties", item.empties), ("given", item.given)):
             if counted:
-                words[name] = {c.container: c.quantity for c in counted}
+                words[way] = {c.container: c.quantity for c in counted}
         if item.cash:
             words["cash"] = item.cash.model_dump()
         if item.note:
