@@ -258,6 +258,16 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
         ],
         None,
     ),
+    "a stop of tomorrow stands in no round": (
+        "stop_without_round",
+        [
+            (
+                "UPDATE deliveries SET state_at = '2026-01-15 11:00+00' WHERE id = (SELECT id FROM deliveries "
+                "WHERE planned_on = '2026-01-16' AND state = 'planned' ORDER BY id LIMIT 1)"
+            )
+        ],
+        None,
+    ),
 }
 
 
