@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from earlybird.simulation.clockwork import at
-from earlybird.simulation.model import DRIVER, STAFF, Line, Stop, Tell
+from earlybird.simulation.model import DRIVER, STAFF, Line, Stop, Tell, paise
 from earlybird.simulation.stage import CRASH_SHARE, DEEPEST, Driver, Outbox, Stage, Told
 from earlybird.simulation.wire import Asked, Person
 
@@ -42,7 +43,7 @@ def fetch(stage: Stage, day: date, shift: str) -> dict[str, list[Stop]]:
                 stage.wire.surprises.append(f"{driver.name} got a stop nobody expects, or twice: {key}")
                 continue
             seen.add(key)
-            stop.id, stop.order_id = UUID(row["id"]), UUID(row["order_id"])
+            stop.id, stop.order_id, stop.driver = UUID(row["id"]), UUID(row["order_id"]), driver.name
             names = {str(article.id): name for name, article in stage.book.articles.items()}
             stop.line_ids = {names[line["product_id"]]: UUID(line["order_line_id"]) for line in row["lines"]}
             rounds[driver.name].append(stop)
@@ -142,38 +143,57 @@ def _taps(
 
 def _tap(dice: random.Random, driver: Driver, stop: Stop, what: str, when: datetime, phone: str = "a") -> Told:
     """Return a confirmation, in one of the ways a phone may write it."""
-    driver.taps += 1
+    number = driver.tap(phone)
     quantities = {key: line.ordered if what == "delivered" else Decimal(0) for key, line in stop.lines.items()}
     if what == "partial":
         quantities = {key: line.ordered for key, line in stop.lines.items()}
         key = dice.choice(sorted(quantities))
         quantities[key] = dice.choice((Decimal(0), _part(stop.lines[key])))
-    empties = {"bottle": dice.randint(1, 6)} if what == "delivered" and dice.random() < 0.1 else {}  # noqa: PLR2004
-    tell = Tell(f"{driver.name}{phone}-{driver.taps}", "confirm", DRIVER, when, quantities, empties)
-    body = _body(stop, tell, seq=driver.taps)
+    containers = _containers(dice) if what == "delivered" and dice.random() < 0.1 else {}  # noqa: PLR2004
+    worth = sum(paise(line.price, line.ordered) for line in stop.lines.values())
+    cash = dice.choice((0, worth, 50000)) if dice.random() < 0.06 else None  # noqa: PLR2004
+    name = f"{driver.name}{phone}-{number}"
+    tell = Tell(name, "confirm", DRIVER, when, quantities, containers, cash, driver.name)
+    body = _body(stop, tell, device=f"{driver.name}{phone}", seq=number) | _beside(tell)
     if what == "partial" or dice.random() < 0.1:  # noqa: PLR2004
         body["lines"] = _lines(dice, stop, quantities)
     else:
         body["outcome"] = "delivered" if what == "delivered" else "not_delivered"
     if what in REASONS:
         body["reason"] = REASONS[what]
-    if empties:
-        body["empties"] = [{"container": name, "quantity": count} for name, count in empties.items()]
     return Told(body, stop, tell)
+
+
+def _containers(dice: random.Random) -> dict[str, int]:
+    return {dice.choice(("-bottle", "-crate", "+crate")): dice.randint(1, 6)}
+
+
+def _beside(tell: Tell) -> dict[str, Any]:
+    """Return what a word says of containers and cash, as a phone writes it."""
+    facts: dict[str, Any] = {}
+    for way, count in tell.containers.items():
+        facts["given" if way[0] == "+" else "empties"] = [{"container": way[1:], "quantity": count}]
+    if tell.cash is not None:
+        facts["cash"] = {"amount_minor": tell.cash, "currency": "INR"}
+    return facts
 
 
 def _back(dice: random.Random, driver: Driver, stop: Stop, when: datetime) -> Told:
     """Return that part of a line came back."""
-    driver.taps += 1
+    number = driver.tap("a")
     key = dice.choice(sorted(stop.lines))
-    tell = Tell(f"{driver.name}a-{driver.taps}", "return", DRIVER, when, {key: _part(stop.lines[key])})
-    return Told(_body(stop, tell, driver.taps) | {"lines": _lines(dice, stop, tell.quantities)}, stop, tell)
+    tell = Tell(f"{driver.name}a-{number}", "return", DRIVER, when, {key: _part(stop.lines[key])})
+    return Told(
+        _body(stop, tell, device=f"{driver.name}a", seq=number) | {"lines": _lines(dice, stop, tell.quantities)},
+        stop,
+        tell,
+    )
 
 
-def _body(stop: Stop, tell: Tell, seq: int | None = None) -> dict[str, Any]:
+def _body(stop: Stop, tell: Tell, *, device: str | None = None, seq: int | None = None) -> dict[str, Any]:
     facts = {"client_id": tell.client_id, "kind": tell.kind, "order_id": str(stop.order_id),
              "delivery_id": str(stop.id), "device_at": tell.at.isoformat()}  # fmt: skip
-    return facts | ({"device_seq": seq} if seq is not None else {})
+    return facts | ({"device_id": device, "device_seq": seq} if seq is not None else {})
 
 
 def _lines(dice: random.Random, stop: Stop, quantities: dict[str, Decimal]) -> list[dict[str, str]]:
@@ -282,7 +302,10 @@ def _correct(stage: Stage, dice: random.Random, stop: Stop) -> None:
         "device_at": tell.at.isoformat(),
         "reason": "the customer called",
     }
-    stage.decide("correct", stop.key, *quantities.values())
+    if stop.cash()[0] and dice.random() < 0.5:  # noqa: PLR2004  # only the money was wrong
+        tell = replace(tell, quantities={}, cash=dice.choice((0, stop.cash()[0] // 2)))
+        body = {name: fact for name, fact in body.items() if name != "lines"} | _beside(tell)
+    stage.decide("correct", stop.key, *tell.quantities.values(), tell.cash)
     if stage.write(dice, stage.office, "POST", f"/api/deliveries/{stop.id}/correct", body).is_right:
         stop.tells[tell.client_id] = tell
         stage.tally["corrections"] += 1

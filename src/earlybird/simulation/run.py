@@ -163,6 +163,7 @@ def _play(stage: Stage, day: date) -> None:
             money.bill(stage, day)
             _at(stage, day, 12, 0)
             money.pay(stage, day)
+            money.count_bags(stage, day)
             wishes.ask_for_changes(stage, day)
             _at(stage, day, 15, 45)
             doorsteps.upload(stage, day)

@@ -32,7 +32,12 @@ class Driver:
     spare: Person
     id: UUID
     area: int | None
-    taps: int = 0
+    taps: Counter[str] = field(default_factory=Counter)
+
+    def tap(self, phone: str) -> int:
+        """Return the next number of one of the driver's phones."""
+        self.taps[phone] += 1
+        return self.taps[phone]
 
 
 @dataclass
