@@ -24,6 +24,7 @@ from earlybird.infra import http
 
 HANDS_OUT = re.compile(
     r"/sign-in(/.*)?|/forgotten/code|/second-factor.*|/(api/)?auth/(login|refresh|codes/redeem|second-factor.*|oidc/.*|.*invit.*|password.*)"
+    r"|/l/[^/]+|/api/link/open|/api/links(/[^/]+/renew)?"
     r"|/api/keys|/api/webhooks(/[^/]+/(rotate|secret))?|/api/users(/[^/]+/.*)?|/password.*|/invitation.*"
 )
 WORD = re.compile(r"[A-Za-z0-9_$.,=/+-]{6,}")

@@ -44,6 +44,7 @@ def create_app(
     app.state.keys = keys or Keys.random()
     app.state.settings = settings
     app.state.hasher = Hasher.read(settings)
+    app.state.jobs = wiring.periodic(settings)
     app.state.limiter = http.Limiter(settings.requests_per_minute)
     app.state.files = wiring.place_of_files(settings)
     app.state.darkroom = Darkroom()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from earlybird.audit import models as audit
@@ -14,10 +15,14 @@ from earlybird.fulfilment import models as fulfilment
 from earlybird.identity import models as identity
 from earlybird.importers import models as importers
 from earlybird.infra import idempotency
+from earlybird.infra.schedule import Periodic
+from earlybird.jobs import models as jobs
 from earlybird.ledger import models as ledger
 from earlybird.migrations import models as migrations
 from earlybird.notifications import models as notifications
 from earlybird.orders import models as orders
+from earlybird.requests import models as requests
+from earlybird.routes import models as routes
 from earlybird.subscriptions import models as subscriptions
 from earlybird.territory import models as territory
 from earlybird.webhooks import models as webhooks
@@ -28,12 +33,12 @@ if TYPE_CHECKING:
     from earlybird.infra.ports.files import Files
     from earlybird.infra.ports.messages import Messages
     from earlybird.infra.queue import OnDemand
-    from earlybird.infra.schedule import Periodic
     from earlybird.infra.settings import Settings
 
 TABLES = (
     idempotency,
     audit,
+    jobs,
     notifications,
     identity,
     files,
@@ -45,7 +50,9 @@ TABLES = (
     orders,
     deliveries,
     fulfilment,
+    requests,
     billing,
+    routes,
     importers,
     webhooks,
     migrations,
@@ -58,14 +65,17 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.billing.api import amounts, cash, invoices, payments
     from earlybird.catalog import api as catalog
     from earlybird.customers import api as customers
-    from earlybird.deliveries.api import deliveries, orders, photos, plans
+    from earlybird.deliveries.api import deliveries, links, orders, photos, plans
     from earlybird.files import api as files
     from earlybird.identity.api import keys, oidc, signing_in, users
     from earlybird.importers import api as tables
     from earlybird.reconcile import api as reconcile
+    from earlybird.requests import api as requests
+    from earlybird.routes.api import rounds, standing
     from earlybird.subscriptions import api as subscriptions
     from earlybird.territory import api as territory
-    from earlybird.web.admin import audit_api, pages
+    from earlybird.web.admin import audit_api, jobs_api, messages_api, pages
+    from earlybird.web.admin import links as shared
     from earlybird.web.admin import signing_in as coming_in
     from earlybird.web.portal import api as portal
     from earlybird.web.reference import pages as reference
@@ -75,6 +85,10 @@ def routers() -> tuple[APIRouter, ...]:
         orders.router,
         deliveries.router,
         plans.router,
+        rounds.router,
+        standing.router,
+        links.router,
+        requests.router,
         photos.router,
         files.router,
         catalog.router,
@@ -95,9 +109,12 @@ def routers() -> tuple[APIRouter, ...]:
         portal.router,
         portal.legacy,
         audit_api.router,
+        jobs_api.router,
+        messages_api.router,
         coming_in.router,
         webhooks.router,
         pages.router,
+        shared.router,
         reference.router,
     )
 
@@ -119,34 +136,51 @@ def place_of_files(settings: Settings) -> Files:
 
 
 def periodic(settings: Settings) -> tuple[Periodic, ...]:
-    """Return every job that runs on a schedule."""
+    """Return every job that runs on a schedule, in the order in which those that are late are made up for.
+
+    Secrets and gateways are read when a job runs, not when it is listed.
+    """
     from earlybird.audit import jobs as sealing
-    from earlybird.billing import jobs as charging
-    from earlybird.deliveries import jobs as planning
-    from earlybird.files import jobs as keeping
+    from earlybird.billing import jobs as billing
+    from earlybird.deliveries import jobs as deliveries
+    from earlybird.files import jobs as files
     from earlybird.identity import jobs as identity
     from earlybird.infra.checkpoints import Checkpoints
     from earlybird.infra.outward import Outward
     from earlybird.infra.security import Keys
+    from earlybird.jobs import service as jobs
     from earlybird.notifications import jobs as notifications
     from earlybird.reconcile import jobs as reconcile
+    from earlybird.requests import jobs as requests
+    from earlybird.routes import jobs as routes
     from earlybird.webhooks import jobs as webhooks
 
-    return (
-        sealing.every_minute(lambda: Checkpoints.at(settings)),
-        planning.EVERY_FIVE_MINUTES,
-        charging.EVERY_MINUTE,
-        charging.CASH,
-        charging.NIGHTLY,
-        reconcile.NIGHTLY,
-        idempotency.HOURLY,
-        keeping.nightly(place_of_files(settings)),
+    keys = cache(lambda: Keys.read(settings))
+    gateways = cache(lambda: messages(settings))
+    found = (
+        deliveries.PLAN,
+        deliveries.REPLAN,
+        routes.EVERY_MINUTE,
+        routes.ORDER,
+        billing.EVERY_MINUTE,
+        billing.CASH,
+        billing.NIGHTLY,
+        billing.MONTHLY,
+        deliveries.tell(keys, gateways),
+        billing.tell(keys, gateways),
+        billing.remind(keys, gateways),
+        notifications.sweep(keys, gateways),
+        requests.HOURLY,
         identity.EVERY_MINUTE,
         identity.NIGHTLY,
-        notifications.sweep(Keys.read(settings), messages(settings)),
-        webhooks.sweep(Keys.read(settings), Outward(private=settings.webhooks_private)),
+        idempotency.HOURLY,
+        webhooks.sweep(keys, Outward(private=settings.webhooks_private)),
         webhooks.NIGHTLY,
+        files.nightly(place_of_files(settings)),
+        reconcile.NIGHTLY,
+        sealing.every_minute(lambda: Checkpoints.at(settings)),
     )
+    return (*found, jobs.forget(found), jobs.watch(found))
 
 
 def on_demand(settings: Settings) -> tuple[OnDemand, ...]:

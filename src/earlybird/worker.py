@@ -13,6 +13,7 @@ from earlybird.infra.db import conninfo
 from earlybird.infra.queue import OnDemand
 from earlybird.infra.schedule import Periodic
 from earlybird.infra.settings import Settings
+from earlybird.jobs import service as jobs
 from earlybird.kernel.ctx import SYSTEM, Ctx
 
 log = structlog.get_logger("worker")
@@ -34,11 +35,15 @@ def create_queue(engine: Engine, settings: Settings) -> procrastinate.App:
 
 
 def register(queue: procrastinate.App, engine: Engine, job: Periodic) -> None:
-    """Let the queue run `job` on its schedule; one that is still waiting is not queued again."""
+    """Let the queue run `job` on its schedule; one that is still waiting is not queued again.
+
+    What is due is what the notes of its runs say, not what the queue says: a clock that stands still is always due.
+    """
 
     def call(timestamp: int) -> None:
-        job.run(engine, circumstances())
-        log.info("ran", job=job.name, due=timestamp)
+        ctx = circumstances()
+        for run in jobs.run_due(engine, [job], ctx) if Settings().now is None else jobs.run_now(engine, job, ctx):
+            log.info("ran", job=run.job, due=run.due_at.isoformat(), tick=timestamp, outcome=str(run.outcome))
 
     task = queue.task(name=job.name, queueing_lock=job.name, pass_context=False)(call)
     queue.periodic(cron=job.cron)(task)

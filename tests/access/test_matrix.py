@@ -30,6 +30,16 @@ SCOPED = CELLS - {"all", "no"}
 NARROW = {"/api/proof", "/api/reconcile/findings", "/api/reconcile/findings/{finding_id}"}
 """What the key that may only read the proof opens."""
 
+FOR_LINKS = {
+    ("GET", "/api/link/round"): "see",
+    ("POST", "/api/deliveries/{delivery_id}/confirm"): "confirm",
+    ("GET", "/api/requests"): "ask",
+    ("POST", "/api/requests"): "ask",
+    ("GET", "/api/requests/{request_id}"): "ask",
+    ("POST", "/api/requests/{request_id}/withdraw"): "ask",
+}
+"""All that an opened link may do, and which it must be made for."""
+
 SELF = ("/api/auth/", "/auth/")
 """Paths about oneself: there is nobody else's to name."""
 
@@ -150,3 +160,37 @@ def test_what_is_theirs_opens(world: World, door: TestClient, app: Any) -> None:
             assert status not in {401, 403}, (role, row, status)
             if row["method"] in LOOKS and NOBODY not in path:
                 assert status in {200, 303}, (role, row, status)
+
+
+def test_an_opened_link_is_nobody_but_where_links_are_let_in(world: World, door: TestClient, app: Any) -> None:
+    before = world.count()
+    for row in EXPECTED:
+        if row["anonymous"] == "public":
+            continue
+        path = world.fill(row["path"], world.mine)
+        wanted = FOR_LINKS.get((row["method"], row["path"]))
+        status = knock(door, app, row, path, world.credentials["link_that_sees"])
+        if wanted is None:
+            assert status == 401, row
+            assert knock(door, app, row, path, world.credentials["link"]) == 401, row
+        else:
+            assert status == (200 if wanted == "see" else 403), row
+            assert knock(door, app, row, path, world.credentials["link_that_is_over"]) == 401, row
+    assert world.count() == before
+
+
+def test_what_an_opened_link_is_for_opens_and_what_is_not_is_not_there(
+    world: World, door: TestClient, app: Any
+) -> None:
+    for row in EXPECTED:
+        if (row["method"], row["path"]) in FOR_LINKS:
+            headers = world.credentials["link"]
+            if "{" in row["path"]:
+                for customer in (world.theirs, None):
+                    first = re.sub(r"{\w+}", NOBODY, row["path"], count=1)
+                    path = world.fill(row["path"], customer) if customer else first
+                    assert knock(door, app, row, path, headers) == 404, (row, customer)
+            status = knock(door, app, row, world.fill(row["path"], world.mine), headers)
+            assert status not in {401, 403}, row
+            if row["method"] == "GET" and "{" not in row["path"]:
+                assert status == 200, row

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from earlybird.deliveries.service import links
 from earlybird.identity import tokens
 from earlybird.identity.rules import KEY_MARK, fingerprint
 from earlybird.identity.service import grants
 from earlybird.infra import db
 from earlybird.infra.security import Keys
 from earlybird.kernel import ids
+from earlybird.requests import service as requests
+from earlybird.requests.states import Kind
 from make.entrance import CTX, person, token_of
 from make.month import month
 
@@ -43,6 +46,11 @@ SPLIT = (
         "INSERT INTO area_drivers (area_id, shift, driver_id, valid_from) SELECT a.id, 'morning', m.user_id, '2025-01-01' "
         "FROM areas a JOIN memberships m ON m.site_id = a.site_id AND m.role = 'driver'"
     ),
+    (
+        "INSERT INTO messages (kind, channel, address, language, customer_id, subject, state, state_at, queued_at, next_try_at, facts) "
+        "SELECT 'pause_open', 'sms', phone, language, id, 'Paused', 'sent', now(), now(), now(), "
+        """'{"business": "Dairy", "since": "2026-01-10", "items": "Milk"}' FROM customers"""
+    ),
     "UPDATE customers c SET area_id = (SELECT a.id FROM areas a WHERE a.site_id = c.site_id)",
 )
 """Customer C-0002 is served from another site by another driver: theirs. C-0001 is mine."""
@@ -58,12 +66,16 @@ THINGS: Mapping[str, str] = {
     "WHERE i.customer_id = :customer LIMIT 1",
     "payment_id": "SELECT id FROM payments WHERE customer_id = :customer LIMIT 1",
     "charge_id": "SELECT id FROM charges WHERE customer_id = :customer LIMIT 1",
+    "message_id": "SELECT id FROM messages WHERE customer_id = :customer LIMIT 1",
     "product_id": "SELECT id FROM products ORDER BY id LIMIT 1",
     "price_id": "SELECT id FROM prices ORDER BY id LIMIT 1",
     "tax_class_id": "SELECT id FROM tax_classes LIMIT 1",
     "business_id": "SELECT id FROM businesses LIMIT 1",
     "site_id": "SELECT site_id FROM customers WHERE id = :customer",
     "area_id": "SELECT a.id FROM areas a JOIN orders o ON o.site_id = a.site_id WHERE o.customer_id = :customer LIMIT 1",
+    "link_id": "SELECT l.id FROM shared_links l JOIN orders o ON o.id = l.order_id WHERE o.customer_id = :customer "
+    "AND l.name = 'Spare'",
+    "request_id": "SELECT id FROM requests WHERE customer_id = :customer LIMIT 1",
     "user_id": "SELECT id FROM users WHERE name = 'Spare'",
 }
 """How a path parameter is filled for a customer; what is not listed gets an id nobody has."""
@@ -118,6 +130,8 @@ def build(engine: Engine, keys: Keys, now: datetime) -> World:
         by_code = {r["code"]: r["id"] for r in db.rows(session, "SELECT code, id FROM customers")}
         world = World(engine, keys, now, by_code["C-0001"], by_code["C-0002"])
         _knockers(session, world)
+        _links(session, world)
+        _requests(session, world)
         for customer in (world.mine, world.theirs):
             for name, sql in THINGS.items():
                 found = db.value(session, sql, {"customer": customer} if ":customer" in sql else {})
@@ -189,3 +203,34 @@ def _machine(session: Session, until: datetime) -> str:
         {"prefix": key[:8], "hash": fingerprint(key), "until": until},
     )
     return key
+
+
+def _links(session: Session, world: World) -> None:
+    """A link for the newest order of each customer; the ones on mine are open, one of them may only see, one is over."""
+    ctx = CTX.at(world.now)
+
+    def opened(order_id: UUID, *actions: str) -> tuple[UUID, dict[str, str]]:
+        """A link and the credential of a device that opened it."""
+        made = links.create(session, ctx, world.keys, order_id=order_id, name="Gopal", actions=("see", *actions))
+        found = links.open_link(session, ctx, world.keys, token=made.token)
+        assert isinstance(found, links.Opened)
+        return made.id, _bearer(found.access_token)
+
+    for customer in (world.theirs, world.mine):
+        order_id = db.value(session, THINGS["order_id"], {"customer": customer})
+        links.create(session, ctx, world.keys, order_id=order_id, name="Spare")
+        _, world.credentials["link"] = opened(order_id, "confirm", "ask")
+    _, world.credentials["link_that_sees"] = opened(order_id)
+    key, world.credentials["link_that_is_over"] = opened(order_id, "confirm", "ask")
+    links.revoke(session, ctx, key, reason="sent to the wrong group")
+
+
+def _requests(session: Session, world: World) -> None:
+    """A request for each customer: my driver asked for the one for me."""
+    driver = db.value(session, "SELECT id FROM users WHERE name = 'Prakash'")
+    for n, customer in enumerate((world.mine, world.theirs)):
+        actor = replace(CTX.actor, kind="user", id=driver if n == 0 else None)
+        ctx = replace(CTX, actor=actor, now=world.now)
+        requests.ask(
+            session, ctx, client_id=f"wish-{n}", kind=Kind.pause, customer_id=customer, service_on=date(2026, 1, 20)
+        )

@@ -96,8 +96,9 @@ def test_the_jobs_do_their_work_as_the_application(server: Embedded, tmp_path: P
         with application(url) as engine:
             ctx = Ctx(actor=SYSTEM, now=NOW, via="job")
             jobs = wiring.periodic(Settings(data_dir=tmp_path))
-            for job in (*jobs, jobs[0]):  # the first seals what the others did
+            for job in jobs:
                 job.run(engine, ctx)
+            next(job for job in jobs if job.name == "audit.seal").run(engine, ctx)
         with db.transaction(owner) as session:
             assert db.value(session, "SELECT count(*) FROM charges") == made
             assert db.value(session, "SELECT count(*) FROM audit_seals") == 1

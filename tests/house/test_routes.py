@@ -44,6 +44,9 @@ PUBLIC = {
     ("GET", "/auth/oidc/start"),
     ("GET", "/auth/oidc/callback"),
     ("POST", "/sign-out"),
+    ("POST", "/api/link/open"),
+    ("GET", "/l/{token}"),
+    ("POST", "/l/{token}"),
 }
 
 

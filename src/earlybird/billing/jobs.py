@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from earlybird.billing.service import cash, charges
+from collections.abc import Callable
+
+from earlybird.billing.service import cash, charges, messages, monthly
 from earlybird.infra.db import Engine, transaction
+from earlybird.infra.ports.messages import Messages
 from earlybird.infra.schedule import Periodic
+from earlybird.infra.security import Keys
 from earlybird.kernel.ctx import Ctx
 
 CHUNK = 200_000
@@ -44,3 +48,25 @@ EVERY_MINUTE = Periodic(name="billing.charge", cron="* * * * *", run=charge_deli
 CASH = Periodic(name="billing.cash", cron="* * * * *", run=book_cash)
 NIGHTLY = Periodic(name="billing.sweep", cron="0 21 * * *", run=sweep)
 """Half an hour before the questions are asked, so that they find what the sweep could not mend."""
+
+MONTHLY = Periodic(
+    name="billing.bill_month",
+    cron="15 21 2 * *",
+    run=lambda engine, ctx: monthly.bill_finished_month(engine, ctx, ctx.now),
+    each=monthly.bill_finished_month,
+)
+"""A day after every zone's month is over, so that what may be confirmed a day late is on the bill."""
+
+
+def tell(keys: Callable[[], Keys], gateways: Callable[[], Messages]) -> Periodic:
+    """Return the job that each minute tells customers of their bills and payments."""
+    return Periodic(
+        "billing.tell", "* * * * *", lambda engine, ctx: messages.tell(engine, ctx, keys(), gateways().channels)
+    )
+
+
+def remind(keys: Callable[[], Keys], gateways: Callable[[], Messages]) -> Periodic:
+    """Return the job that each day reminds customers of what is overdue."""
+    return Periodic(
+        "billing.remind", "30 4 * * *", lambda engine, ctx: messages.remind(engine, ctx, keys(), gateways().channels)
+    )

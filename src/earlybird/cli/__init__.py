@@ -13,11 +13,13 @@ from earlybird.cli import (
     demo,
     importing,
     init,
+    link,
     messages,
     openapi,
     pay,
     plan,
     reconcile,
+    schedule,
     serve,
     simulate,
     steps,
@@ -58,9 +60,11 @@ app.add_typer(bill.app, name="bill")
 app.command()(pay.pay)
 app.command()(reconcile.reconcile)
 app.add_typer(audit.app, name="audit")
+app.add_typer(schedule.app, name="jobs")
 app.add_typer(messages.app, name="messages")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(user.app, name="user")
+app.add_typer(link.app, name="link")
 app.command()(user.invite)
 
 

@@ -22,6 +22,7 @@ from earlybird.customers.schemas import (
     NewAddress,
     UndoIn,
 )
+from earlybird.customers.service import telling
 from earlybird.customers.states import CustomerState
 from earlybird.identity import entrance
 from earlybird.identity.access import allow
@@ -29,6 +30,8 @@ from earlybird.infra.db import Session
 from earlybird.infra.http import PROBLEMS, door
 from earlybird.infra.shapes import Cursor, Limit, Paged, Search, paged
 from earlybird.kernel.ctx import Ctx
+from earlybird.notifications import queries as messages
+from earlybird.notifications.schemas import PreferencesIn, PreferencesOut
 
 router = APIRouter(prefix="/api/customers", tags=["customers"], responses=PROBLEMS)
 
@@ -163,3 +166,19 @@ def undo(session: Session, ctx: Ctx, *, merge_id: UUID, body: UndoIn) -> Custome
     """Take a merge back exactly; refused where something it carried over was changed since."""
     found = service.undo(session, ctx, merge_id, reason=body.reason)
     return CustomerOut.model_validate(queries.get(session, ctx, found))
+
+
+@router.get("/{customer_id}/message-preferences")
+@door(allow("customers.read"))
+def preferences(session: Session, ctx: Ctx, *, customer_id: UUID) -> PreferencesOut:
+    """Show how a customer wants to be told of orders, deliveries, pauses, bills and payments."""
+    queries.get(session, ctx, customer_id)
+    return messages.preferences(session, customer_id)  # type: ignore[return-value]
+
+
+@router.put("/{customer_id}/message-preferences")
+@door(allow("customers.change"))
+def prefer(session: Session, ctx: Ctx, *, customer_id: UUID, body: PreferencesIn) -> PreferencesOut:
+    """Set how a customer wants to be told; what is not sent is as for everybody."""
+    telling.prefer(session, ctx, customer_id, **body.model_dump())
+    return messages.preferences(session, customer_id)  # type: ignore[return-value]

@@ -281,3 +281,18 @@ ORDER BY p.name
 def prices_apart(session: Session, customer_id: UUID, into_id: UUID) -> list[str]:
     """Name what the first has on standing order and the two pay different prices of their own for."""
     return [row["name"] for row in rows(session, PRICES_APART, {"id": customer_id, "into_id": into_id})]
+
+
+RECIPIENTS = """
+SELECT c.id, c.email, c.phone, c.language, s.zone, b.name AS business, p.channel,
+       coalesce(p.is_silent, false) AS is_silent, coalesce(p.is_at_once, false) AS is_at_once,
+       coalesce(p.opted_out, '{}') AS opted_out
+FROM customers c JOIN sites s ON s.id = c.site_id JOIN businesses b ON b.id = c.business_id
+LEFT JOIN message_preferences p ON p.customer_id = c.id
+WHERE c.id = ANY(CAST(:ids AS uuid[])) AND c.archived_at IS NULL"""
+
+
+def recipients(session: Session, customer_ids: Sequence[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Return how customers in use are reached (email, phone, language, zone, business) and what they prefer, by id."""
+    found = rows(session, RECIPIENTS, {"ids": [str(key) for key in customer_ids]})
+    return {row["id"]: row for row in found}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from earlybird.kernel.errors import Conflict, Invalid, NotFound
+from earlybird.kernel.errors import Conflict, Forbidden, Invalid, NotFound
 
 
 class OrderNotNamed(Invalid):
@@ -119,6 +119,88 @@ class SiteUnknown(Invalid):
 
 class PlanTooFar(Invalid):
     """A day is planned within a year of today."""
+
+
+class NoSuchRound(NotFound):
+    """There is no such round."""
+
+
+class RoundIsOver(Conflict):
+    """The round is back, or was cancelled; reopen it first."""
+
+
+class NotOfThisDay(Invalid):
+    """That is no other round of the same site, day and shift."""
+
+
+class NotOnThatShift(Invalid):
+    """That driver does not work on this shift."""
+
+
+class NothingToPart(Invalid):
+    """Name some of the stops that are still to be made, and leave some behind."""
+
+
+class StopNotInRound(Invalid):
+    """That stop does not stand in this round."""
+
+
+class StopIsLocked(Conflict):
+    """A locked stop stays where it stands; let it loose first."""
+
+
+class OrderOfOthers(Invalid):
+    """The new order names every stop of the round once, and no other."""
+
+
+class SubstituteIsDriver(Invalid):
+    """The driver of a round is no substitute for themselves."""
+
+
+class LinkClosed(NotFound):
+    """This link opens nothing, or not with that PIN; ask whoever sent it for another."""
+
+
+class LinkOver(LinkClosed):
+    """This link opens nothing, or not with that PIN; ask whoever sent it for another."""
+
+    kind = "nobody"
+
+
+class LinkMayNot(Forbidden):
+    """The link was not made for that."""
+
+
+class NoSuchLink(NotFound):
+    """There is no such link."""
+
+
+class ScopeNotNamed(Invalid):
+    """A link opens one round or one order; name one of the two."""
+
+
+class RoundUnknown(Invalid):
+    """There is no such round, or it is cancelled."""
+
+
+class LinkDaysUnfit(Invalid):
+    """A link's days are in order, at most 31, not past, and those of a round hold its day."""
+
+
+class LinkEndUnfit(Invalid):
+    """A link ends after now, and at most 31 days from now."""
+
+
+class LinkActionsUnfit(Invalid):
+    """A link may see, and perhaps confirm and ask."""
+
+
+class PinUnfit(Invalid):
+    """A PIN has 4 to 8 digits."""
+
+
+class NotRenewable(Conflict):
+    """There is no later day of that assignment yet; the link of an order is made anew."""
 
 
 class NoSuchPhoto(NotFound):

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Boolean, CheckConstraint, ForeignKey, Index, Integer, SmallInteger, Text, UniqueConstraint
-from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from earlybird.deliveries.states import DeliveryState, EventKind, RoundState, Via
@@ -40,12 +40,26 @@ class Delivery(Table):
 
 
 class Round(Table):
-    """The stops of one driver on one shift of one day, in the order they are driven."""
+    """The stops of one driver on one shift of one day, in the order they are driven.
+
+    `is_cut`: the plan puts the stops of `usual_driver_id` here, whoever drives it today; a round that was split off
+    takes none. What the plan would put into a merged round goes where `merged_into_id` leads.
+    """
 
     __tablename__ = "rounds"
     __table_args__ = (
         Index("rounds_day_idx", "service_on", "site_id"),
         Index("rounds_driver_id_service_on_idx", "driver_id", "service_on"),
+        Index(
+            "rounds_cut_key",
+            "site_id",
+            "service_on",
+            "shift",
+            "usual_driver_id",
+            unique=True,
+            postgresql_where="is_cut",
+            postgresql_nulls_not_distinct=True,
+        ),
         one_of("shift", Shift),
         one_of("state", RoundState),
     )
@@ -57,6 +71,9 @@ class Round(Table):
     name: Mapped[str]
     driver_id: Mapped[UUID | None] = ref("users.id", index=False)
     substitute_id: Mapped[UUID | None] = ref("users.id")
+    usual_driver_id: Mapped[UUID | None] = ref("users.id")
+    is_cut: Mapped[bool] = mapped_column(Boolean, server_default="true")
+    merged_into_id: Mapped[UUID | None] = ref("rounds.id")
     standing_round_id: Mapped[UUID | None] = mapped_column(index=True)
     state: Mapped[str] = mapped_column(Text, server_default=RoundState.planned)
     state_at: Mapped[Now]
@@ -64,7 +81,10 @@ class Round(Table):
 
 
 class RoundStop(Table):
-    """Where a planned stop stands in its round; positions run from 1, and may have gaps while a round is out."""
+    """Where a planned stop stands in its round; positions run from 1.
+
+    A locked stop is passed by none; a held one was given to its driver by a person, so the plan leaves it there.
+    """
 
     __tablename__ = "round_stops"
     __table_args__ = (
@@ -76,6 +96,61 @@ class RoundStop(Table):
     round_id: Mapped[UUID] = ref("rounds.id", index=False)
     position: Mapped[int] = mapped_column(Integer)
     is_locked: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    is_held: Mapped[bool] = mapped_column(Boolean, server_default="false")
+
+
+class SharedLink(Table):
+    """The stops of one round, or of one order, on some days, opened to a helper who has no login.
+
+    Only the SHA-256 of its token is kept, and of its PIN a keyed fingerprint. `first_id` names the link that this
+    one was renewed from, in the end: of all days of one assignment the same.
+    """
+
+    __tablename__ = "shared_links"
+    __table_args__ = (
+        CheckConstraint("(round_id IS NULL) <> (order_id IS NULL)", name="scope"),
+        CheckConstraint("first_on <= last_on", name="days"),
+        CheckConstraint("max_uses >= 1", name="max_uses"),
+        CheckConstraint("use_count >= 0 AND use_count <= coalesce(max_uses, use_count)", name="use_count"),
+    )
+
+    id: Mapped[Key]
+    first_id: Mapped[UUID] = mapped_column(index=True)
+    name: Mapped[str]
+    site_id: Mapped[UUID] = ref("sites.id")
+    round_id: Mapped[UUID | None] = ref("rounds.id")
+    order_id: Mapped[UUID | None] = ref("orders.id")
+    first_on: Mapped[date]
+    last_on: Mapped[date]
+    actions: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    shows_phones: Mapped[bool] = mapped_column(Boolean, server_default="false")
+    token_hash: Mapped[str] = mapped_column(Text, unique=True)
+    pin_mac: Mapped[str | None]
+    wrong_pin_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    max_uses: Mapped[int | None] = mapped_column(Integer)
+    use_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    expires_at: Mapped[Instant]
+    revoked_at: Mapped[datetime | None]
+    revoked_reason: Mapped[str | None]
+    made_at: Mapped[Instant]
+    made_by: Mapped[str]
+
+
+class LinkUse(Table):
+    """One use of a shared link: a device that opened it, however often it does so again."""
+
+    __tablename__ = "link_uses"
+
+    id: Mapped[Key]
+    link_id: Mapped[UUID] = ref("shared_links.id")
+    device_hash: Mapped[str] = mapped_column(Text, unique=True)
+    access_hash: Mapped[str] = mapped_column(Text, unique=True)
+    access_ends_at: Mapped[Instant]
+    opened_at: Mapped[Instant]
+    last_opened_at: Mapped[Instant]
+    open_count: Mapped[int] = mapped_column(Integer, server_default="1")
+    address: Mapped[str | None]
+    device: Mapped[str | None]
 
 
 class DeliveryLine(Table):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,17 @@ from earlybird.orders.states import OrderState
 
 TOLERANCE = timedelta(minutes=5)
 """How far a device's clock may run ahead."""
+
+LINK_DAYS = 31
+"""How many days a shared link may be for, and how far away its end may lie."""
+
+ACCESS_MINUTES = 30
+"""How long an opened link is good before it is opened again."""
+
+MOST_WRONG_PINS = 30
+"""After so many wrong PINs, from wherever they came, a link ends."""
+
+PIN = re.compile(r"[0-9]{4,8}", re.ASCII)
 
 ZERO = Decimal(0)
 PENDING = frozenset({DeliveryState.planned, DeliveryState.out})
@@ -316,3 +328,27 @@ def order_path(state: OrderState, target: OrderState) -> list[str]:
         return [VERBS[DeliveryState(target)]]
     path = ["plan"] if state == OrderState.not_delivered else ["fail", "plan"]
     return [*path, "send_out"] if target == OrderState.out else path
+
+
+def check_days(first: date, last: date, *, served_on: date | None, today: date) -> None:
+    """Refuse days of a link that are reversed, past or too many, or that leave out the day of its round."""
+    is_whole = first <= last < first + timedelta(days=LINK_DAYS) and last >= today
+    if not is_whole or (served_on is not None and not first <= served_on <= last):
+        raise errors.LinkDaysUnfit(field="first_on", first_on=first, last_on=last)
+
+
+def check_end(expires_at: datetime, now: datetime) -> None:
+    """Refuse an end of a link that is over, or too far away."""
+    if not now < expires_at <= now + timedelta(days=LINK_DAYS + 1):
+        raise errors.LinkEndUnfit(field="expires_at", expires_at=expires_at.isoformat())
+
+
+def short_name(name: str) -> str:
+    """Return how a helper without a login sees somebody called: `Asha R.` for Asha Devi Rao."""
+    words = name.split()
+    return f"{words[0]} {words[-1][0]}." if len(words) > 1 else name
+
+
+def masked(phone: str | None) -> str | None:
+    """Return a phone number without all but its last two digits."""
+    return None if phone is None else "•" * max(len(phone) - 2, 0) + phone[-2:]

@@ -44,6 +44,23 @@ class Via(StrEnum):
     import_ = "import"
 
 
+class LinkAction(StrEnum):
+    """What a shared link may do."""
+
+    see = "see"
+    confirm = "confirm"
+    ask = "ask"
+
+
+class LinkState(StrEnum):
+    """What a shared link is good for now: derived, never stored."""
+
+    good = "good"
+    used_up = "used_up"
+    expired = "expired"
+    revoked = "revoked"
+
+
 class Authority(IntEnum):
     """Whose word counts more when confirmations disagree: the higher."""
 

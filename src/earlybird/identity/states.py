@@ -45,13 +45,14 @@ class Purpose(StrEnum):
 
 
 class ThrottleKind(StrEnum):
-    """What is counted: a login's tries from a known, one strange, all strange places; an address; messages."""
+    """What is counted: a login's tries from a known, one strange, all strange places; an address; messages; PINs."""
 
     known = "known"
     place = "place"
     account = "account"
     address = "address"
     sending = "sending"
+    link = "link"
 
 
 class UserState(StrEnum):

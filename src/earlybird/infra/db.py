@@ -209,6 +209,21 @@ def alone(engine: Engine, name: str, waiting: Callable[[], None] = lambda: None)
             connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), key)
 
 
+@contextmanager
+def tried_alone(engine: Engine, name: str) -> Iterator[bool]:
+    """Hold the named advisory lock until the block ends, as `alone` does; yield False at once where somebody has it."""
+    key = {"name": name}
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        is_ours = bool(
+            connection.execute(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), key).scalar()
+        )
+        try:
+            yield is_ours
+        finally:
+            if is_ours:
+                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), key)
+
+
 def lock(session: Session, name: str) -> None:
     """Hold the named advisory lock until the transaction ends; wait for whoever has it."""
     session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": name})

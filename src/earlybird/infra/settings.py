@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     """The password new logins get instead of an invitation; it must be changed at the first sign-in."""
 
     message_urls: SecretStr | None = None
-    """Where messages go: Apprise URLs separated by spaces, one for e-mail and one for SMS, {to} for the address."""
+    """Where messages go: Apprise URLs separated by spaces, one each for e-mail, SMS, WhatsApp; {to} for the address."""
 
     checkpoint_file: Path | None = None
     """Where the signed checkpoints of the audit's seals are kept; `audit-checkpoints.jsonl` in `data_dir` otherwise."""

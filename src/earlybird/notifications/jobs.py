@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from earlybird.infra.db import Engine, transaction
 from earlybird.infra.ports.messages import Messages, NotSent
 from earlybird.infra.queue import OnDemand, enqueue
@@ -43,6 +45,8 @@ def on_demand(keys: Keys, messages: Messages) -> OnDemand:
     return OnDemand(service.SEND, call)
 
 
-def sweep(keys: Keys, messages: Messages) -> Periodic:
+def sweep(keys: Callable[[], Keys], messages: Callable[[], Messages]) -> Periodic:
     """Return the job that each minute takes up what was left: tried again, or its sender died."""
-    return Periodic("notifications.sweep", "* * * * *", on_demand(keys, messages).run)
+    return Periodic(
+        "notifications.sweep", "* * * * *", lambda engine, ctx: on_demand(keys(), messages()).run(engine, ctx)
+    )

@@ -1,4 +1,4 @@
-"""The lifecycle of a message, its kinds and the channels it goes through."""
+"""The lifecycle of a message, its kinds, the channels it goes through, and the facts people are told of."""
 
 from enum import StrEnum
 
@@ -10,6 +10,7 @@ class Channel(StrEnum):
 
     email = "email"
     sms = "sms"
+    whatsapp = "whatsapp"
 
 
 class MessageKind(StrEnum):
@@ -20,6 +21,30 @@ class MessageKind(StrEnum):
     sign_in_link = "sign_in_link"
     password_reset = "password_reset"  # noqa: S105
     password_changed = "password_changed"  # noqa: S105
+    order_confirmed = "order_confirmed"
+    out_for_delivery = "out_for_delivery"
+    delivered = "delivered"
+    partially_delivered = "partially_delivered"
+    not_delivered = "not_delivered"
+    pause_set = "pause_set"
+    pause_open = "pause_open"
+    pause_ended = "pause_ended"
+    bill_issued = "bill_issued"
+    payment_received = "payment_received"
+    payment_reminder = "payment_reminder"
+
+
+class FactKind(StrEnum):
+    """What happened that customers may be told of: noted in the commit of the fact itself, pulled by the minute."""
+
+    order = "order"
+    round = "round"
+    delivery = "delivery"
+    pause = "pause"
+    pause_changed = "pause_changed"
+    customer = "customer"
+    invoice = "invoice"
+    payment = "payment"
 
 
 class MessageState(StrEnum):
@@ -31,6 +56,11 @@ class MessageState(StrEnum):
     suppressed = "suppressed"
 
 
+K = MessageKind
+
+ACCOUNT = frozenset({K.one_time_code, K.invitation, K.sign_in_link, K.password_reset, K.password_changed})
+"""About a login: told at once, whatever the customer prefers; what they say is never kept, so never sent again."""
+
 S = MessageState
 
 MACHINE = Machine(
@@ -39,5 +69,6 @@ MACHINE = Machine(
     moves={
         "send": (frozenset({S.queued}), S.sent),
         "fail": (frozenset({S.queued}), S.failed),
+        "resend": (frozenset({S.sent, S.failed, S.suppressed}), S.queued),
     },
 )

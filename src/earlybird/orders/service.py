@@ -28,6 +28,7 @@ from earlybird.orders.states import MACHINE, CancelledBy, OrderSource, OrderStat
 from earlybird.subscriptions.errors import CutoffPassed, NoSuchCustomer
 from earlybird.subscriptions.service import check_cutoff
 from earlybird.territory import queries as territory
+from earlybird.territory import service as days
 from earlybird.territory.states import Shift
 
 DAYS_AHEAD = 366
@@ -53,16 +54,18 @@ def place(
     shift: Shift | None = None,
     address_id: UUID | None = None,
     note: str | None = None,
+    after_cutoff: bool = False,
 ) -> Order:
     """Take a one-time order for a service date still open; a line copies the price it is sold at.
 
-    Only a business customer's order may leave the day open; it then costs what is in force today.
+    Only a business customer's order may leave the day open; it then costs what is in force today. `after_cutoff`:
+    also for a day whose cut-off has passed, if it is not past itself.
     """
     _check_lines(ctx, lines)
     buyer = queries.find_buyer(session, ctx, customer_id)
     if buyer is None:
         raise NoSuchCustomer(field="customer_id", customer_id=customer_id)
-    _check_day(session, ctx, buyer, service_on, shift)
+    _check_day(session, ctx, buyer, service_on, shift, after_cutoff=after_cutoff)
     _check_address(session, customer_id, address_id)
     key = ids.new_id()
     order = Order(
@@ -87,6 +90,8 @@ def place(
     session.add_all(made)
     session.flush()  # so that what reads next sees the lines
     audit.record(session, ctx, "orders.place", "order", key, after={"code": order.code, **_content(order, made)})
+    if service_on is not None:
+        days.replan(session, ctx, order.site_id, first_on=service_on, last_on=service_on, reason="orders.place")
     return order
 
 
@@ -167,7 +172,15 @@ def _check_lines(ctx: Ctx, lines: Sequence[Wanted]) -> None:
                 raise errors.PriceNotYours(field=f"lines.{place}.unit_price")
 
 
-def _check_day(session: Session, ctx: Ctx, buyer: dict[str, Any], service_on: date | None, shift: Shift | None) -> None:
+def _check_day(
+    session: Session,
+    ctx: Ctx,
+    buyer: dict[str, Any],
+    service_on: date | None,
+    shift: Shift | None,
+    *,
+    after_cutoff: bool,
+) -> None:
     """Refuse a day or shift that cannot be ordered for: by whom, too late, too early, or that the site does not run."""
     today = business_day(ctx.now, buyer["zone"])
     if buyer["is_archived"] or (
@@ -180,7 +193,9 @@ def _check_day(session: Session, ctx: Ctx, buyer: dict[str, Any], service_on: da
         return
     if shift is None:
         raise errors.ShiftNotRun(field="shift")
-    closes_at = check_cutoff(session, ctx, buyer["site_id"], service_on, [shift], field="service_on")
+    closes_at = check_cutoff(
+        session, ctx, buyer["site_id"], service_on, [shift], field="service_on", after_cutoff=after_cutoff
+    )
     if service_on < today:
         raise CutoffPassed(field="service_on", service_on=service_on)
     if closes_at is None:

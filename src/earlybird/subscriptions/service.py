@@ -33,6 +33,7 @@ from earlybird.subscriptions.errors import (
 from earlybird.subscriptions.models import Subscription, SubscriptionOverride, SubscriptionPause, SubscriptionVersion
 from earlybird.subscriptions.states import MACHINE, OverrideKind, Pattern, StandingShift, SubscriptionState
 from earlybird.territory import queries as territory
+from earlybird.territory import service as days
 from earlybird.territory.errors import NotADriver
 from earlybird.territory.states import Shift
 
@@ -43,14 +44,22 @@ WISHES = ("product_id", "quantity", "pattern", "weekdays", "every_n", "until_on"
 
 
 def check_cutoff(
-    session: Session, ctx: Ctx, site_id: UUID, service_on: date, shifts: Iterable[str | None], *, field: str
+    session: Session,
+    ctx: Ctx,
+    site_id: UUID,
+    service_on: date,
+    shifts: Iterable[str | None],
+    *,
+    field: str,
+    after_cutoff: bool = False,
 ) -> datetime | None:
     """Return the first cut-off of the date's shifts (`both`: of either); refuse when it has passed.
 
-    A shift without hours has no cut-off: its days may change until they are past.
+    A shift without hours has no cut-off: its days may change until they are past. With `after_cutoff`, which is for
+    somebody of the office to say with a reason, that holds for every day.
     """
     at = min(territory.cutoffs(session, site_id, service_on, rules.concerned(*shifts)).values(), default=None)
-    if at is None:
+    if at is None or after_cutoff:
         if service_on < territory.today(session, ctx, site_id):
             raise CutoffPassed(field=field, service_on=service_on)
     elif at < ctx.now:
@@ -97,6 +106,7 @@ def create(
     audit.record(session, ctx, "subscriptions.create", "subscription", row.id, after=audit.plain(wanted))
     audit.move(session, ctx, row, MACHINE, "activate")
     session.flush()  # so that what reads next sees the move
+    days.replan(session, ctx, customer["site_id"], first_on=starts_on, reason="subscriptions.create")
     return row
 
 
@@ -120,6 +130,7 @@ def change(session: Session, ctx: Ctx, subscription_id: UUID, *, valid_from: dat
         before=audit.plain({name: old[name] for name in wishes}),
         after=audit.plain({"valid_from": valid_from, **wishes}),
     )
+    days.replan(session, ctx, site_id, first_on=valid_from, reason="subscriptions.change")
 
 
 def pause(
@@ -130,14 +141,18 @@ def pause(
     starts_on: date,
     ends_on: date | None = None,
     reason: str | None = None,
+    after_cutoff: bool = False,
 ) -> UUID:
-    """Deliver nothing from `starts_on` to `ends_on`, both included; without an end until resumed."""
+    """Deliver nothing from `starts_on` to `ends_on`, both included; without an end until resumed.
+
+    `after_cutoff`: also where the cut-off of `starts_on` has passed.
+    """
     if ends_on is not None and ends_on < starts_on:
         raise DatesReversed(field="ends_on", starts_on=starts_on, ends_on=ends_on)
     order, site_id = queries.get_for_update(session, ctx, subscription_id)
     _check_runs(order, max(starts_on, order.starts_on), field="starts_on")
     shifts = queries.shifts_on(session, subscription_id, starts_on)
-    closes_at = check_cutoff(session, ctx, site_id, starts_on, shifts, field="starts_on")
+    closes_at = check_cutoff(session, ctx, site_id, starts_on, shifts, field="starts_on", after_cutoff=after_cutoff)
     row = SubscriptionPause(
         id=new_id(),
         subscription_id=subscription_id,
@@ -151,6 +166,7 @@ def pause(
     session.flush()  # so that what reads next sees the pause
     said = audit.plain({"starts_on": starts_on, "ends_on": ends_on})
     audit.record(session, ctx, "subscriptions.pause", "subscription", subscription_id, after=said, reason=reason)
+    days.replan(session, ctx, site_id, first_on=starts_on, last_on=ends_on, reason="subscriptions.pause")
     return row.id
 
 
@@ -175,6 +191,7 @@ def resume(session: Session, ctx: Ctx, subscription_id: UUID, *, on: date, reaso
     session.flush()  # so that what reads next sees them end
     said = audit.plain({"on": on, "pauses": [str(row.id) for row in pauses]})
     audit.record(session, ctx, "subscriptions.resume", "subscription", subscription_id, after=said, reason=reason)
+    days.replan(session, ctx, site_id, first_on=on, reason="subscriptions.resume")
 
 
 def override(
@@ -188,11 +205,13 @@ def override(
     driver_id: UUID | None = None,
     kind: OverrideKind = OverrideKind.override,
     reason: str | None = None,
+    after_cutoff: bool = False,
 ) -> UUID:
     """Say for one date how much (0 is none), in which shift, by whom; it supersedes what was said before.
 
     None leaves the quantity, the shift or the driver as the standing order has it. An irregular entry supersedes
-    irregular ones only: it is said beside an override, and beats it.
+    irregular ones only: it is said beside an override, and beats it. `after_cutoff`: also where the cut-off of the
+    date has passed.
     """
     if quantity is None and shift is None and driver_id is None:
         raise NothingSaid(field="quantity")
@@ -200,7 +219,7 @@ def override(
     _check_runs(order, service_on, field="service_on")
     _check_driver(session, ctx, driver_id)
     shifts = [*queries.shifts_on(session, subscription_id, service_on), shift]
-    closes_at = check_cutoff(session, ctx, site_id, service_on, shifts, field="service_on")
+    closes_at = check_cutoff(session, ctx, site_id, service_on, shifts, field="service_on", after_cutoff=after_cutoff)
     _supersede(session, ctx, subscription_id, service_on, kind)
     said = {"service_on": service_on, "kind": kind, "quantity": quantity, "shift": shift, "driver_id": driver_id}
     row = SubscriptionOverride(
@@ -211,6 +230,7 @@ def override(
     audit.record(
         session, ctx, "subscriptions.override", "subscription", subscription_id, after=audit.plain(said), reason=reason
     )
+    days.replan(session, ctx, site_id, first_on=service_on, last_on=service_on, reason="subscriptions.override")
     return row.id
 
 
@@ -225,17 +245,24 @@ def withdraw_override(session: Session, ctx: Ctx, subscription_id: UUID, *, serv
         raise NoSuchOverride(field="service_on", service_on=service_on)
     told = audit.plain({"service_on": service_on, "overrides": [str(key) for key in gone]})
     audit.record(session, ctx, "subscriptions.withdraw_override", "subscription", subscription_id, before=told)
+    days.replan(session, ctx, site_id, first_on=service_on, last_on=service_on, reason="subscriptions.override")
 
 
-def stop(session: Session, ctx: Ctx, subscription_id: UUID, *, stops_on: date, reason: str) -> None:
-    """End the standing order: `stops_on` is the first day without delivery; days before keep theirs."""
+def stop(
+    session: Session, ctx: Ctx, subscription_id: UUID, *, stops_on: date, reason: str, after_cutoff: bool = False
+) -> None:
+    """End the standing order: `stops_on` is the first day without delivery; days before keep theirs.
+
+    `after_cutoff`: also where the cut-off of `stops_on` has passed.
+    """
     row, site_id = queries.get_for_update(session, ctx, subscription_id)
     shifts = queries.shifts_on(session, subscription_id, stops_on)
-    check_cutoff(session, ctx, site_id, stops_on, shifts, field="stops_on")
+    check_cutoff(session, ctx, site_id, stops_on, shifts, field="stops_on", after_cutoff=after_cutoff)
     row.stops_on = stops_on if row.stops_on is None else min(stops_on, row.stops_on)
     row.stop_reason = reason
     audit.move(session, ctx, row, MACHINE, "stop", reason=reason)
     session.flush()  # so that what reads next sees the end
+    days.replan(session, ctx, site_id, first_on=row.stops_on, reason="subscriptions.stop")
 
 
 def reactivate(session: Session, ctx: Ctx, subscription_id: UUID, *, on: date) -> None:
@@ -256,6 +283,7 @@ def reactivate(session: Session, ctx: Ctx, subscription_id: UUID, *, on: date) -
         said = audit.plain({"on": on, "starts_on": gap, "ends_on": last})
         audit.record(session, ctx, "subscriptions.pause", "subscription", subscription_id, after=said)
     session.flush()  # so that what reads next sees the move
+    days.replan(session, ctx, site_id, first_on=on, reason="subscriptions.reactivate")
 
 
 def _check_runs(order: Subscription, day: date, *, field: str) -> None:

@@ -13,6 +13,7 @@ from earlybird.infra.http import PROBLEMS, door
 from earlybird.infra.shapes import LAST_DAY, Cursor, Day, Limit, Paged, Search, paged
 from earlybird.kernel.ctx import Ctx
 from earlybird.territory import queries, service
+from earlybird.territory.errors import NoSuchDriver
 from earlybird.territory.schemas import (
     AreaChange,
     AreaIn,
@@ -24,6 +25,8 @@ from earlybird.territory.schemas import (
     BusinessOut,
     ClosureIn,
     ClosureOut,
+    DriverShiftsIn,
+    DriverShiftsOut,
     PolicyIn,
     PolicyOut,
     ShiftIn,
@@ -107,7 +110,7 @@ def open_site(session: Session, ctx: Ctx, *, body: SiteIn) -> SiteOut:
 @router.patch("/sites/{site_id}")
 @door(allow("sites.change"), unchanged=("sites", "site_id", site))
 def change_site(session: Session, ctx: Ctx, *, site_id: UUID, body: SiteChange) -> SiteOut:
-    """Rename a site."""
+    """Rename a site, or say where it lies: there its rounds begin and end."""
     service.change_site(session, ctx, site_id, **body.sent())
     return SiteOut.model_validate(queries.site(session, site_id))
 
@@ -250,6 +253,24 @@ def assign(session: Session, ctx: Ctx, *, area_id: UUID, body: AssignmentIn) -> 
 def unassign(session: Session, ctx: Ctx, *, area_id: UUID, entry_id: UUID) -> None:
     """Take back an entry that has not begun."""
     service.unassign(session, ctx, area_id, entry_id=entry_id)
+
+
+@router.get("/drivers/{driver_id}/shifts")
+@door(allow("routes.read"))
+def driver_shifts(session: Session, ctx: Ctx, *, driver_id: UUID) -> DriverShiftsOut:
+    """Show which shifts a driver works."""
+    if not queries.is_driver(session, ctx, driver_id):
+        raise NoSuchDriver(field="driver_id", driver_id=driver_id)
+    found = queries.works(session, driver_id)
+    return DriverShiftsOut(driver_id=driver_id, shift="both" if len(found) > 1 else next(iter(found)).value)
+
+
+@router.put("/drivers/{driver_id}/shifts")
+@door(allow("routes.change"))
+def set_driver_shifts(session: Session, ctx: Ctx, *, driver_id: UUID, body: DriverShiftsIn) -> DriverShiftsOut:
+    """Say which shifts a driver works: who does not work on a shift is refused as driver of its rounds and areas."""
+    service.set_driver_shifts(session, ctx, driver_id, shifts=body.shifts())
+    return DriverShiftsOut(driver_id=driver_id, shift=body.shift)
 
 
 @router.get("/policies")

@@ -67,5 +67,17 @@ class NotADriver(Invalid):
     """That is nobody who works as a driver."""
 
 
+class NoSuchDriver(NotFound):
+    """There is nobody of that id who works as a driver."""
+
+
+class NotOnThatShift(Invalid):
+    """That driver does not work on this shift."""
+
+
+class HalfAPlace(Invalid):
+    """A place has a latitude and a longitude, or neither."""
+
+
 class PolicyValueUnfit(Invalid):
     """That policy takes another kind of value."""

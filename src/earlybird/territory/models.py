@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, Integer, SmallInteger, Text, UniqueConstraint
+from sqlalchemy import Boolean, ForeignKey, Index, Integer, Numeric, SmallInteger, Text, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -48,6 +49,8 @@ class Site(Table):
     kind: Mapped[str]
     name: Mapped[str]
     zone: Mapped[str]
+    latitude: Mapped[Decimal | None] = mapped_column(Numeric(9, 6))
+    longitude: Mapped[Decimal | None] = mapped_column(Numeric(9, 6))
     archived_at: Mapped[datetime | None]
 
 
@@ -107,6 +110,16 @@ class AreaDriver(Table):
     valid_from: Mapped[date]
 
 
+class DriverShift(Table):
+    """A shift somebody works; who has no row works them all."""
+
+    __tablename__ = "driver_shifts"
+    __table_args__ = (one_of("shift", Shift),)
+
+    driver_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), primary_key=True)
+    shift: Mapped[str] = mapped_column(Text, primary_key=True)
+
+
 class Closure(Table):
     """A day on which a site does not deliver."""
 
@@ -128,3 +141,19 @@ class Policy(Table):
     value: Mapped[Any] = mapped_column(JSONB)
     set_at: Mapped[Instant]
     set_by: Mapped[str]
+
+
+class ReplanRequest(Table):
+    """Something that may change what is due on a day was said: a day that is planned is planned again.
+
+    The plan of the day takes the rows it saw before it looked, and no later ones.
+    """
+
+    __tablename__ = "replan_requests"
+    __table_args__ = (Index(None, "site_id", "service_on"),)
+
+    id: Mapped[Key]
+    site_id: Mapped[UUID] = ref("sites.id", index=False)
+    service_on: Mapped[date]
+    reason: Mapped[str]
+    made_at: Mapped[Instant]

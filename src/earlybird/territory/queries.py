@@ -120,7 +120,7 @@ def only_business(session: Session, business_id: UUID | None) -> dict[str, Any]:
     return found[0]
 
 
-SITE = "SELECT id, business_id, kind, name, zone, archived_at FROM sites"
+SITE = "SELECT id, business_id, kind, name, zone, latitude, longitude, archived_at FROM sites"
 
 
 def site_page(
@@ -266,6 +266,12 @@ def is_driver(session: Session, ctx: Ctx, user_id: UUID) -> bool:
     )
 
 
+def works(session: Session, driver_id: UUID) -> frozenset[Shift]:
+    """Return the shifts somebody works: all of them, where nothing was said."""
+    found = rows(session, "SELECT shift FROM driver_shifts WHERE driver_id = :id", {"id": driver_id})
+    return frozenset(Shift(row["shift"]) for row in found) or frozenset(Shift)
+
+
 def has_customers(session: Session, *, site_id: UUID | None = None, area_id: UUID | None = None) -> bool:
     """Return whether a customer is served from a site, or lives in an area."""
     return bool(
@@ -302,3 +308,9 @@ def policy(session: Session, name: str) -> dict[str, Any]:
     if not found:
         raise NoSuchPolicy(field="name", name=name)
     return found[0]
+
+
+def policy_values(session: Session, *names: str) -> dict[str, Any]:
+    """Return what holds now of each policy named."""
+    found = rows(session, "SELECT name, value FROM policies WHERE name = ANY(:names)", {"names": list(names)})
+    return {name: POLICIES[name].default for name in names} | {row["name"]: row["value"] for row in found}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from earlybird.territory.errors import BadTaxId, PolicyValueUnfit
 
@@ -25,7 +26,16 @@ POLICIES: Mapping[str, Known] = {
     "check_quantities": Known("A line may not be confirmed with more than was ordered.", default=True),
     "check_dates": Known("A delivery is confirmed within the days around its service date.", default=True),
     "confirm_window_days": Known("How many days before and after the service date that is.", 1, (0, 30)),
+    "units_per_crate": Known("How many packets a crate holds, as load sheets count crates.", 20, (1, 1000)),
     "charge_one_time_orders": Known("Delivered one-time orders are charged.", default=True),
+    "auto_bill": Known("The bills of a month are issued by themselves on the night of the 2nd.", default=False),
+    "tell_customers": Known("Customers are told of orders, deliveries, pauses, bills and payments.", default=True),
+    "tell_after_minutes": Known("How long a delivery's outcome must stand before the customer is told.", 10, (0, 1440)),
+    "quiet_from_hour": Known("From which hour of the site's day customers are not written to.", 20, (0, 24)),
+    "quiet_until_hour": Known("From which hour they are again; the same hour means no quiet hours.", 9, (0, 24)),
+    "remind_after_days": Known("How many days after the due date an open bill is reminded of.", 3, (0, 365)),
+    "remind_every_days": Known("How many days lie between two reminders.", 7, (1, 365)),
+    "remind_times": Known("How often one bill is reminded of at most; 0 for never.", 3, (0, 20)),
 }
 """Every policy that some code obeys."""
 
@@ -40,6 +50,11 @@ def policy_value(name: str, value: bool | int) -> bool | int:  # noqa: FBT001  #
         return value
     kind = "true or false" if known.bounds is None else f"a whole number from {known.bounds[0]} to {known.bounds[1]}"
     raise PolicyValueUnfit(field="value", takes=kind)
+
+
+def degrees(given: float) -> Decimal:
+    """Return degrees as they are kept: six decimals, some ten centimetres."""
+    return Decimal(repr(given)).quantize(Decimal("0.000001"))
 
 
 def check_tax_ids(tax_ids: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StringConstraints
@@ -36,6 +36,8 @@ Terms = Annotated[
     Field(strict=True, ge=0, le=365, examples=[7], description="Days from a bill's date to the day it is due."),
     WHOLE,
 ]
+Latitude = Annotated[float, Field(ge=-90, le=90, description="Degrees north.", examples=[12.9716])]
+Longitude = Annotated[float, Field(ge=-180, le=180, description="Degrees east.", examples=[77.5946])]
 Weekday = Annotated[int, Field(strict=True, ge=0, le=6, description="0 is Monday.", examples=[0]), WHOLE]
 
 
@@ -111,7 +113,13 @@ class SiteIn(Strict):
 class SiteChange(Strict):
     """What is to be different; fields that are not sent stay. Kind and zone are history."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"name": "Depot North", "latitude": 12.9716, "longitude": 77.5946}]}
+    )
+
     name: Word = Field(default_factory=unsent, examples=["Depot North"])
+    latitude: Latitude | None = Field(default_factory=unsent, description="Where rounds begin; both or neither.")
+    longitude: Longitude | None = Field(default_factory=unsent)
 
 
 class SiteOut(BaseModel):
@@ -122,6 +130,8 @@ class SiteOut(BaseModel):
     kind: SiteKind = Field(examples=["depot"])
     name: str = Field(examples=["Depot North"])
     zone: str = Field(examples=["Asia/Kolkata"], description="The zone its dates are counted in.")
+    latitude: Latitude | None = Field(description="Where rounds begin and end.")
+    longitude: Longitude | None
     archived_at: datetime | None = Field(description="Since when nothing happens there.", examples=[None])
 
 
@@ -213,6 +223,23 @@ class AssignmentOut(BaseModel):
     driver_name: str = Field(examples=["Prakash"])
     valid_from: date = Field(description="The first day it holds.", examples=["2026-01-19"])
     is_in_force: bool = Field(description="Whether it is the one that holds today.", examples=[True])
+
+
+class DriverShiftsIn(Strict):
+    """Which shifts a driver works."""
+
+    shift: Literal["morning", "evening", "both"] = Field(description="Both means both.", examples=["both"])
+
+    def shifts(self) -> frozenset[Shift]:
+        """Return the shifts that are meant."""
+        return frozenset(Shift) if self.shift == "both" else frozenset({Shift(self.shift)})
+
+
+class DriverShiftsOut(BaseModel):
+    """Which shifts a driver works."""
+
+    driver_id: UUID = Field(examples=[ID])
+    shift: Literal["morning", "evening", "both"] = Field(examples=["both"])
 
 
 class PolicyIn(Strict):

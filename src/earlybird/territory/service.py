@@ -20,23 +20,49 @@ from earlybird.territory.errors import (
     CodeUnknown,
     CutoffTooLate,
     DayIsPast,
+    HalfAPlace,
     NameTaken,
     NoSuchArea,
     NoSuchAssignment,
     NoSuchBusiness,
     NoSuchClosure,
+    NoSuchDriver,
     NoSuchSite,
     NotADriver,
+    NotOnThatShift,
     SiteUnknown,
     StillServed,
     ZoneUnknown,
 )
 from earlybird.territory.models import Area, Business, ShiftPlan, Site
-from earlybird.territory.rules import check_tax_ids, policy_value
+from earlybird.territory.rules import check_tax_ids, degrees, policy_value
 from earlybird.territory.states import Shift, SiteKind
 
 SHIFTS = ((Shift.morning, time(5), time(8)), (Shift.evening, time(17), time(20)))
 CUTOFF = time(20)
+PLACE = ("latitude", "longitude")
+
+REPLAN = """
+INSERT INTO replan_requests (site_id, service_on, reason, made_at)
+SELECT s.id, day.service_on, :reason, :now
+FROM sites s
+CROSS JOIN LATERAL (SELECT CAST(CAST(:now AS timestamptz) AT TIME ZONE s.zone AS date) AS today) t
+CROSS JOIN LATERAL (
+    SELECT t.today + n AS service_on FROM generate_series(
+        0, 1 + coalesce((SELECT max(p.cutoff_days_before) FROM shifts p WHERE p.site_id = s.id), 1)) AS n
+    UNION SELECT r.service_on FROM plan_runs r WHERE r.site_id = s.id AND r.service_on >= t.today
+) day
+WHERE s.id = :site_id AND day.service_on >= :first_on
+  AND (CAST(:last_on AS date) IS NULL OR day.service_on <= :last_on)"""
+"""The days that are planned, and those a plan may be at work on at this moment: later ones are planned anyway."""
+
+
+def replan(
+    session: Session, ctx: Ctx, site_id: UUID, *, first_on: date, last_on: date | None = None, reason: str
+) -> None:
+    """Ask that a site's days between two dates, both included, be planned again where they are planned already."""
+    facts = {"site_id": site_id, "first_on": first_on, "last_on": last_on, "reason": reason, "now": ctx.now}
+    run(session, REPLAN, facts)
 
 
 def open_business(session: Session, ctx: Ctx, name: str, *, currency: str, country: str, zone: str) -> UUID:
@@ -95,8 +121,12 @@ def open_site(
 
 
 def change_site(session: Session, ctx: Ctx, site_id: UUID, **facts: Any) -> None:
-    """Change the name of a site in use."""
+    """Change the name of a site in use, or where it lies: latitude and longitude, both or neither."""
     row = _used_site(session, site_id)
+    facts |= {name: degrees(facts[name]) for name in PLACE if facts.get(name) is not None}
+    found = {name: facts.get(name, getattr(row, name)) for name in PLACE}
+    if None in found.values() and any(place is not None for place in found.values()):
+        raise HalfAPlace(field="longitude" if found["longitude"] is None else "latitude")
     if facts.get("name", row.name) != row.name:
         _check_site_name(session, row.business_id, facts["name"])
     audit.change(session, ctx, row, facts, action="territory.change_site", entity="site")
@@ -160,6 +190,7 @@ def close_day(session: Session, ctx: Ctx, site_id: UUID, *, closed_on: date, rea
     )
     old = {"reason": before} if before else None
     audit.record(session, ctx, "territory.close_day", "site", site_id, before=old, after=audit.plain(facts))
+    replan(session, ctx, site_id, first_on=closed_on, last_on=closed_on, reason="territory.close_day")
 
 
 def reopen_day(session: Session, ctx: Ctx, site_id: UUID, *, closed_on: date) -> None:
@@ -169,6 +200,7 @@ def reopen_day(session: Session, ctx: Ctx, site_id: UUID, *, closed_on: date) ->
     if not run(session, "DELETE FROM closures WHERE site_id = :site_id AND closed_on = :closed_on", facts):
         raise NoSuchClosure(field="closed_on", closed_on=closed_on)
     audit.record(session, ctx, "territory.reopen_day", "site", site_id, before=audit.plain(facts))
+    replan(session, ctx, site_id, first_on=closed_on, last_on=closed_on, reason="territory.reopen_day")
 
 
 def create_area(session: Session, ctx: Ctx, *, site_id: UUID, name: str, postal_code: str | None = None) -> UUID:
@@ -221,6 +253,8 @@ def assign(
     _check_not_past(session, ctx, row.site_id, valid_from, field="valid_from")
     if not queries.is_driver(session, ctx, driver_id):
         raise NotADriver(field="driver_id", driver_id=driver_id)
+    if shift not in queries.works(session, driver_id):
+        raise NotOnThatShift(field="driver_id", driver_id=driver_id, shift=str(shift))
     facts = {
         "area_id": area_id,
         "shift": str(shift),
@@ -259,6 +293,22 @@ def unassign(session: Session, ctx: Ctx, area_id: UUID, *, entry_id: UUID) -> No
     _check_not_past(session, ctx, row.site_id, found[0]["valid_from"] - timedelta(days=1), field="entry_id")
     run(session, "DELETE FROM area_drivers WHERE id = :id", {"id": entry_id})
     audit.record(session, ctx, "territory.unassign", "area", area_id, before=audit.plain(found[0]))
+
+
+def set_driver_shifts(session: Session, ctx: Ctx, driver_id: UUID, *, shifts: frozenset[Shift]) -> None:
+    """Say which shifts a driver works from now on; what is assigned already stays."""
+    if not queries.is_driver(session, ctx, driver_id):
+        raise NoSuchDriver(field="driver_id", driver_id=driver_id)
+    lock(session, f"driver_shifts {driver_id}")
+    before = queries.works(session, driver_id)
+    if before == shifts:
+        return
+    run(session, "DELETE FROM driver_shifts WHERE driver_id = :id", {"id": driver_id})
+    if shifts != frozenset(Shift):
+        facts = {"id": driver_id, "shifts": sorted(shifts)}
+        run(session, "INSERT INTO driver_shifts SELECT :id, unnest(CAST(:shifts AS text[]))", facts)
+    old, new = {"shifts": sorted(before)}, {"shifts": sorted(shifts)}
+    audit.record(session, ctx, "territory.set_driver_shifts", "user", driver_id, before=old, after=new)
 
 
 def set_known_policy(session: Session, ctx: Ctx, name: str, *, value: bool | int) -> None:

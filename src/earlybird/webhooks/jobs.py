@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 
 from earlybird.infra.db import Engine, transaction
@@ -77,9 +78,9 @@ def on_demand(keys: Keys, outward: Outward) -> OnDemand:
     return OnDemand(service.SEND, call)
 
 
-def sweep(keys: Keys, outward: Outward) -> Periodic:
+def sweep(keys: Callable[[], Keys], outward: Outward) -> Periodic:
     """Return the job that looks every ten seconds for what changed and what is due again."""
-    return Periodic("webhooks.sweep", "* * * * * */10", on_demand(keys, outward).run)
+    return Periodic("webhooks.sweep", "* * * * * */10", lambda engine, ctx: on_demand(keys(), outward).run(engine, ctx))
 
 
 def forget(engine: Engine, ctx: Ctx) -> int:

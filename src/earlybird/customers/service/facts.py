@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from earlybird.infra.db import run
 from earlybird.kernel import ids
 from earlybird.kernel.clock import business_day
 from earlybird.kernel.ctx import Ctx
+from earlybird.territory import service as territory
 
 
 def change(session: Session, ctx: Ctx, customer_id: UUID, **facts: Any) -> Customer:
@@ -69,6 +70,9 @@ def move(
     audit.record(
         session, ctx, "customers.change", "customer", row.id, before=_plain({"state_from": before}), after=said
     )
+    tomorrow = today + timedelta(days=1)  # today's round is on its way as it was planned
+    first_on = max(row.state_from or tomorrow, tomorrow)
+    territory.replan(session, ctx, row.site_id, first_on=first_on, reason=f"customers.{verb}")
     return row
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
+from earlybird.deliveries.access import allow_with_link
 from earlybird.deliveries.errors import DayNotPlannable
 from earlybird.deliveries.queries import shown
 from earlybird.deliveries.schemas import Answer, Verdict, read
@@ -15,7 +16,7 @@ from earlybird.deliveries.schemas.asked import Batch, Confirm, Correct, NextAtte
 from earlybird.deliveries.schemas.shown import DeliveryOut, DeliveryRow, VerdictOut, Verdicts
 from earlybird.deliveries.service import door as doorstep
 from earlybird.deliveries.service import telling
-from earlybird.deliveries.states import DeliveryState, EventKind
+from earlybird.deliveries.states import DeliveryState, EventKind, LinkAction
 from earlybird.identity.access import allow
 from earlybird.infra import http
 from earlybird.infra.db import Session
@@ -81,7 +82,7 @@ def show(session: Session, ctx: Ctx, *, delivery_id: UUID) -> DeliveryOut:
 
 
 @router.post("/{delivery_id}/confirm")
-@door(allow("deliveries.confirm"))
+@door(allow_with_link("deliveries.confirm", LinkAction.confirm))
 def confirm(session: Session, ctx: Ctx, *, delivery_id: UUID, body: Confirm) -> VerdictOut | Failure:
     """Confirm a delivery, or tell what came back; the order moves with it. Repeating a client_id is harmless."""
     words = {**body.model_dump(exclude_unset=True), "kind": body.kind}

@@ -84,7 +84,7 @@ FROM plan_runs r JOIN sites s ON s.id = r.site_id WHERE {which} ORDER BY r.id DE
 def visible(ctx: Ctx) -> str:
     """Return the SQL condition for the deliveries `d` an actor reaches: all, their own, their round, their site's.
 
-    A round is also its substitute's; a link reaches the stops of its round or order.
+    A round is also its substitute's; a link reaches the stops of its round or order on its days.
 
     Its values come from `identity.rules.reach`.
     """
@@ -93,8 +93,9 @@ def visible(ctx: Ctx) -> str:
         own="d.customer_id = ANY(CAST(:my_customers AS uuid[]))",
         round="d.driver_id = :me OR EXISTS (SELECT FROM round_stops w JOIN rounds r ON r.id = w.round_id "
         "WHERE w.delivery_id = d.id AND r.substitute_id = :me)",
-        link="d.order_id = ANY(CAST(:my_orders AS uuid[])) OR EXISTS (SELECT FROM round_stops w "
-        "WHERE w.delivery_id = d.id AND w.round_id = ANY(CAST(:my_rounds AS uuid[])))",
+        link="(d.order_id = ANY(CAST(:my_orders AS uuid[])) OR EXISTS (SELECT FROM round_stops w "
+        "WHERE w.delivery_id = d.id AND w.round_id = ANY(CAST(:my_rounds AS uuid[])))) AND NOT EXISTS (SELECT FROM "
+        "shared_links l WHERE l.id = :me AND d.planned_on NOT BETWEEN l.first_on AND l.last_on)",
         warehouse="EXISTS (SELECT FROM orders o WHERE o.id = d.order_id "
         "AND o.site_id = ANY(CAST(:my_sites AS uuid[])))",
     )

@@ -51,6 +51,7 @@ def plan_day(session: Session, ctx: Ctx, site_id: UUID, service_on: date) -> Pla
     """
     lock(session, f"plan {site_id} {service_on}")
     facts = _circumstances(session, ctx, site_id, service_on)
+    asked = [str(row["id"]) for row in rows(session, statements.ASKED, facts)]
     closed = territory.closed(session, site_id, service_on)
     run(session, statements.TABLES)
     run(session, "SET LOCAL default_statistics_target = 10")  # a small sample is enough for keys
@@ -71,6 +72,7 @@ def plan_day(session: Session, ctx: Ctx, site_id: UUID, service_on: date) -> Pla
     held = value(session, "SELECT count(DISTINCT order_id) FROM plan_touched WHERE order_id NOT IN (TABLE plan_open)")
     totals = rows(session, statements.TOTALS, facts)[0]
     run(session, statements.RUN, {**facts, "lines": totals["lines"]})
+    run(session, statements.ANSWERED, {"asked": asked})
     return Planned(
         site_id=site_id,
         service_on=service_on,

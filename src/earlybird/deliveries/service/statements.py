@@ -104,6 +104,9 @@ WHERE o.service_on = :service_on AND o.site_id = :site_id AND o.source = 'subscr
   AND o.state IN ('placed', 'planned', 'out') AND l.cancelled_at IS NULL
   AND NOT EXISTS (SELECT FROM plan_lines due WHERE due.line_id = l.id)"""
 
+HELD = "coalesce((SELECT h.is_held OR h.is_locked FROM round_stops h WHERE h.delivery_id = v.id), false)"
+"""Whether a person gave the stop `v` to its driver: the plan leaves it there. One index probe, never a whole table."""
+
 TOUCHED = f"""
 INSERT INTO plan_touched
 SELECT unnest(ARRAY[l.was_in, s.order_id]) FROM plan_lines l JOIN plan_stops s ON {STOP_OF_LINE}
@@ -115,7 +118,7 @@ UNION SELECT gone.order_id FROM ({NO_LONGER_DUE}) gone
 UNION SELECT s.order_id FROM plan_stops s JOIN orders o ON o.id = s.order_id
 LEFT JOIN deliveries v ON v.id = s.delivery_id
 WHERE s.is_known AND o.state IN ('placed', 'planned')
-  AND (v.id IS NULL OR s.is_placed OR v.state = 'planned' AND v.driver_id IS DISTINCT FROM s.driver_id
+  AND (v.id IS NULL OR s.is_placed OR v.state = 'planned' AND v.driver_id IS DISTINCT FROM s.driver_id AND NOT {HELD}
        OR o.address IS DISTINCT FROM s.address OR o.site_id <> :site_id)
 UNION SELECT v.order_id FROM deliveries v JOIN orders o ON o.id = v.order_id
 WHERE v.planned_on = :service_on AND o.site_id = :site_id AND v.state = 'planned' AND o.state = 'cancelled'"""
@@ -195,9 +198,9 @@ SELECT s.delivery_id, s.order_id, s.customer_id, :service_on, s.shift, s.driver_
 FROM plan_stops s LEFT JOIN plan_open t ON t.order_id = s.order_id
 WHERE NOT s.is_known OR t.order_id IS NOT NULL AND NOT EXISTS (SELECT FROM deliveries v WHERE v.id = s.delivery_id)"""
 
-DRIVERS = """
+DRIVERS = f"""
 UPDATE deliveries v SET driver_id = s.driver_id FROM plan_stops s JOIN plan_open t ON t.order_id = s.order_id
-WHERE v.id = s.delivery_id AND v.driver_id IS DISTINCT FROM s.driver_id"""
+WHERE v.id = s.delivery_id AND v.driver_id IS DISTINCT FROM s.driver_id AND NOT {HELD}"""
 
 FALLEN_DELIVERIES = """
 SELECT v.id FROM plan_open t JOIN orders o ON o.id = t.order_id JOIN deliveries v ON v.order_id = o.id
@@ -237,3 +240,8 @@ RUN = """
 INSERT INTO plan_runs (site_id, service_on, first_planned_at, planned_at, line_count)
 VALUES (:site_id, :service_on, :now, :now, :lines)
 ON CONFLICT (site_id, service_on) DO UPDATE SET planned_at = excluded.planned_at, line_count = excluded.line_count"""
+
+ASKED = "SELECT id FROM replan_requests WHERE site_id = :site_id AND service_on = :service_on"
+"""What asks for this plan. Whatever those asked for is committed, so that every later statement sees it."""
+
+ANSWERED = "DELETE FROM replan_requests WHERE id = ANY(CAST(:asked AS uuid[]))"

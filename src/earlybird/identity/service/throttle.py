@@ -77,6 +77,11 @@ def sending(ctx: Ctx, keys: Keys, name: str) -> list[Counter]:
     ]
 
 
+def of_link(ctx: Ctx, keys: Keys, link_id: UUID) -> Counter:
+    """Return what to count for a try of a shared link's PIN: that link, from one place."""
+    return _counter(keys, ThrottleKind.link, f"{link_id} {rules.network(ctx.address)}")
+
+
 def _counter(keys: Keys, kind: ThrottleKind, text: str) -> Counter:
     return Counter(kind, keys.mac(PURPOSE, f"{kind} {text}"))
 

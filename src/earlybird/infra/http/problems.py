@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +24,9 @@ STATUS = {
     "unavailable": 503,
 }
 """What each kind of failure costs on the wire."""
+
+SECRET = re.compile(r"(?<=/)[A-Za-z0-9_-]{40,}(?=/|$)")
+"""A token that stands in a path: a refusal does not say it back."""
 
 PROBLEM_SCHEMA = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
 """The shape of a refusal, its parts under `$defs`."""
@@ -76,7 +80,7 @@ def refusal(
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": sentence,
-        "instance": request.url.path,
+        "instance": SECRET.sub("…", request.url.path),
         "trace_id": request.state.trace_id,
     }
     body |= {name: value for name, value in (("errors", errors), ("facts", facts)) if value}

@@ -1,4 +1,4 @@
-"""Messages to people: e-mail and SMS through the gateways the settings name."""
+"""Messages to people: e-mail, SMS and WhatsApp through the gateways the settings name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ PLACE = "{to}"
 """Stands in a gateway's URL where the address goes."""
 
 MAILERS = frozenset({"mailto", "mailtos", "ses", "sendgrid", "mailgun", "sparkpost", "smtp2go", "resend", "brevo"})
-"""The schemes that carry e-mail; every other one is a gateway for SMS."""
+"""The schemes that carry e-mail; WhatsApp's own carries WhatsApp; every other one is a gateway for SMS."""
+
+CHANNELS = frozenset({"email", "sms", "whatsapp"})
+"""What a URL may begin with, and a plus, to say which channel a gateway is for: whatsapp+jsons://…"""
 
 
 class NotSent(Unavailable):
@@ -22,7 +25,7 @@ class NotSent(Unavailable):
 
 
 class GatewayMalformed(Invalid):
-    """A message URL is an Apprise URL with {to} where the address goes, one for e-mail and one for SMS."""
+    """A message URL is an Apprise URL with {to} where the address goes, one for each of e-mail, SMS and WhatsApp."""
 
 
 class Messages(Protocol):
@@ -30,7 +33,7 @@ class Messages(Protocol):
 
     @property
     def channels(self) -> frozenset[str]:
-        """The channels (`email`, `sms`) that have a gateway."""
+        """The channels (`email`, `sms`, `whatsapp`) that have a gateway."""
         ...
 
     def send(self, channel: str, address: str, subject: str, body: str) -> None:
@@ -54,7 +57,7 @@ class KeptMessages:
     """A gateway that only keeps what it is given, for tests and rehearsals."""
 
     sent: list[tuple[str, str, str, str]] = field(default_factory=list)
-    channels: frozenset[str] = frozenset({"email", "sms"})
+    channels: frozenset[str] = CHANNELS
 
     def send(self, channel: str, address: str, subject: str, body: str) -> None:
         """Keep it."""
@@ -72,11 +75,10 @@ class AppriseMessages:
         """Return the gateways of URLs separated by spaces; refuse one that Apprise would not take."""
         gateways: dict[str, str] = {}
         for url in urls.split():
-            scheme = url.partition("://")[0].lower()
-            channel = "email" if scheme in MAILERS else "sms"
-            if PLACE not in url or channel in gateways or not _taken(url, "15550100123"):
+            channel, plain = _channel(url)
+            if PLACE not in plain or channel in gateways or not _taken(plain, "15550100123"):
                 raise GatewayMalformed(field="message_urls", channel=channel)
-            gateways[channel] = url
+            gateways[channel] = plain
         return cls(gateways)
 
     @property
@@ -97,6 +99,17 @@ class AppriseMessages:
             raise NotSent from failure
         if not taken:
             raise NotSent
+
+
+def _channel(url: str) -> tuple[str, str]:
+    """Return which channel a gateway's URL is for, and the URL as Apprise knows it."""
+    scheme = url.partition("://")[0].lower()
+    named, plus, _ = scheme.partition("+")
+    if plus and named in CHANNELS:
+        return named, url[len(named) + 1 :]
+    if scheme in MAILERS:
+        return "email", url
+    return ("whatsapp" if scheme == "whatsapp" else "sms"), url
 
 
 def _addressed(url: str, address: str) -> str:

@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from earlybird import __version__
+from earlybird.deliveries.access import link_action_of
 from earlybird.identity.access import action_of
 from earlybird.identity.rules import COOKIE, GRANTS, KEY_MARK
 from earlybird.infra.http import PLANS, PROBLEM_SCHEMA, PROBLEMS, SAFE_METHODS, speaks_json
@@ -46,6 +47,7 @@ SCHEMES = {
     },
     "key": {"type": "http", "scheme": "bearer", "description": f"A machine's key, which begins with {KEY_MARK}."},
     "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "A signed-in browser."},
+    "link": {"type": "http", "scheme": "bearer", "description": "A shared link, opened: good for half an hour."},
 }
 ROLES = {action: {str(role): str(scope) for role, scope in by_role.items()} for action, by_role in GRANTS}
 KEY_PARAMETER = {
@@ -110,6 +112,12 @@ def action(route: APIRoute) -> str | None:
     return next((name for name in found if name), None)
 
 
+def link_action(route: APIRoute) -> str | None:
+    """Return what a shared link must be made for to use a route, None where none may."""
+    found = [link_action_of(dependency.call) for dependency in route.dependant.dependencies]
+    return next((name for name in found if name), None)
+
+
 def slice_of(route: APIRoute) -> str:
     """Return the slice whose door a route is."""
     parts = [part for part in route.endpoint.__module__.split(".")[1:] if part not in {"web", "api", "pages"}]
@@ -124,9 +132,12 @@ def _describe(operation: dict[str, Any], route: APIRoute, method: str) -> None:
     legacy = "legacy_" if route.deprecated else ""
     operation["operationId"] = f"{legacy}{operation['tags'][0]}_{route.endpoint.__name__}".replace("-", "_")
     wanted = action(route)
-    operation["security"] = [{name: []} for name in SCHEMES] if wanted else []
+    for_links = link_action(route)
+    schemes = [name for name in SCHEMES if (ROLES[wanted] if name != "link" else for_links)] if wanted else []
+    operation["security"] = [{name: []} for name in schemes]
     if wanted:
         who = ", ".join(f"{role} ({scope})" for role, scope in ROLES[wanted].items())
+        who = ", ".join(filter(None, (who, f"who opened a link that may {for_links}" if for_links else "")))
         operation["description"] += f"\n\nFor: {who}."
         operation |= {"x-action": wanted, "x-roles": ROLES[wanted]}
     operation.setdefault("parameters", []).extend(_headers_in(route, method))

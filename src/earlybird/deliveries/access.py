@@ -1,0 +1,60 @@
+"""The lock on routes that an opened shared link passes too: what it does is held to the link, not to a role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Depends, Request
+from sqlalchemy.orm import Session
+
+from earlybird.deliveries.errors import LinkMayNot, LinkOver
+from earlybird.deliveries.queries import links as queries
+from earlybird.deliveries.service import links
+from earlybird.deliveries.states import LinkAction
+from earlybird.identity.access import Lock
+from earlybird.infra.http import Caller
+from earlybird.kernel.ctx import Ctx
+from earlybird.kernel.errors import TooMany
+
+PER_MINUTE = 300
+"""How often one link may ask one process in a minute, on however many devices it is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkLock(Lock):
+    """A lock that people open by their grants, and links by what they were made for."""
+
+    allowed: LinkAction = LinkAction.see
+
+    async def __call__(self, request: Request) -> Caller:
+        """Say how this request is to be admitted; that a link is still good is asked anew each time."""
+        access = request.headers.get("authorization", "").partition(" ")[2].strip()
+        if not access.startswith(links.MARK):
+            return await Lock.__call__(self, request)
+
+        def admit(session: Session, ctx: Ctx) -> Ctx:
+            found = queries.find_opened(session, ctx, access)
+            if found is None:
+                raise LinkOver
+            wait = request.app.state.limiter.wait(f"link {found['id']}", request, per_minute=PER_MINUTE)
+            if wait:
+                raise TooMany(retry_after=wait)
+            if self.allowed not in found["actions"]:
+                raise LinkMayNot(action=str(self.allowed))
+            return links.as_link(
+                ctx, found["id"], found["name"], round_id=found["round_id"], order_id=found["order_id"]
+            )
+
+        return Caller(request, admit, access)
+
+
+def allow_with_link(action: str, allowed: LinkAction) -> Any:
+    """Return the dependency that admits who is granted `action`, and links that may do `allowed`."""
+    return Depends(LinkLock(action, allowed))
+
+
+def link_action_of(dependency: Callable[..., Any] | None) -> str | None:
+    """Return what a link must be made for to pass, None where none passes."""
+    return str(dependency.allowed) if isinstance(dependency, LinkLock) else None

@@ -1,0 +1,1 @@
+"""Requests: what drivers, links and customers ask for, and what the office says to it."""

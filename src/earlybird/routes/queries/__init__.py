@@ -1,0 +1,1 @@
+"""What cutting, sequencing, standing rounds and load sheets must know."""

@@ -1,0 +1,1 @@
+"""Every change of rounds above the stops themselves: cutting, sequencing, remembering."""
