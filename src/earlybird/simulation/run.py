@@ -19,7 +19,7 @@ from earlybird.infra.security import Keys
 from earlybird.infra.settings import Settings
 from earlybird.kernel.ctx import SYSTEM, Ctx
 from earlybird.main import create_app
-from earlybird.simulation import doorsteps, invariants, money, opening, wishes
+from earlybird.simulation import dispatch, doorsteps, invariants, money, opening, wishes
 from earlybird.simulation.clockwork import Clock, Worker, at
 from earlybird.simulation.crashes import Crashes, killed
 from earlybird.simulation.invariants import Violation
@@ -150,12 +150,15 @@ def _killer(stage: Stage, url: str, *, as_application: bool) -> Callable[[Period
 
 def _play(stage: Stage, day: date) -> None:
     """Play one day from the night's jobs to the plan of the next."""
-    _at(stage, day, 3, 0)
+    stage.clock.now = at(day, 3)
     doorsteps.try_again(stage, day)
+    stage.worker.work()
     for shift, hour in (("morning", 4), ("evening", 16)):
-        _at(stage, day, hour, 30)
-        rounds = doorsteps.fetch(stage, day, shift)
+        stage.clock.now = at(day, hour, 30)
+        rounds = dispatch.fetch(stage, day, shift)
+        dispatch.prepare(stage, day, shift, rounds)
         doorsteps.drive(stage, day, shift, rounds)
+        dispatch.close(stage, day, shift, rounds)
         if shift == "morning":
             _at(stage, day, 9, 40)
             doorsteps.upload(stage, day)
@@ -165,7 +168,7 @@ def _play(stage: Stage, day: date) -> None:
             money.pay(stage, day)
             money.count_bags(stage, day)
             wishes.ask_for_changes(stage, day)
-            _at(stage, day, 15, 45)
+            stage.clock.now = at(day, 15, 45)
             doorsteps.upload(stage, day)
     _night(stage, day)
 

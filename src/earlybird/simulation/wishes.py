@@ -244,6 +244,9 @@ def cancel_extra(ask: Ask) -> bool:
 
 def leave_for_a_while(ask: Ask) -> bool:
     """Let the office note that a household takes nothing from a day on, until it is back."""
+    away = [home for home in ask.stage.book.homes.values() if home.away and home.away[-1][1] is None]
+    if away and ask.dice.random() < 0.5:  # noqa: PLR2004
+        ask = ask.of(ask.dice.choice(away))
     if ask.home.away and ask.home.away[-1][1] is None:
         if not ask.move("activate", {"reason": "back"}):
             return False
