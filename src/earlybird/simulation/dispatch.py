@@ -155,8 +155,10 @@ def close(stage: Stage, day: date, shift: str, rounds: list[Round]) -> None:
         if one.helper and dice.random() < 0.5:  # noqa: PLR2004
             path = f"/api/links/{one.link_id}/revoke"
             stage.write(dice, stage.office, "POST", path, {"reason": "the round is over"})
-            told = {"client_id": f"late-{one.key}", "kind": "confirm", "order_id": str(one.stops[0].order_id),
-                    "outcome": "not_delivered", "device_at": stage.clock.now.isoformat()}  # fmt: skip
-            body = {"confirmations": [told]}
-            stage.wire.ask(one.helper.person, "POST", "/api/deliveries/confirmations", body, wants=(401, 404))
+            stop = one.stops[0]
+            told = {"client_id": f"late-{one.key}", "outcome": "not_delivered", "order_id": str(stop.order_id),
+                    "device_at": stage.clock.now.isoformat()}  # fmt: skip
+            where, way_in = f"/api/deliveries/{stop.id}/confirm", one.helper.person.access
+            stage.wire.ask(None, "POST", where, told, bearer=way_in, wants=(401,))
+            stage.wire.ask(None, "POST", "/api/link/open", {"token": one.helper.person.link}, wants=(404,))
             stage.tally["refused"] += 1

@@ -190,23 +190,33 @@ def _told_at(told: Told) -> datetime:
 
 
 def _send(stage: Stage, dice: random.Random, batches: Sequence[tuple[Person, list[Told]]], path: str) -> None:
-    """Send one batch of each phone, all at the same time; note what was taken."""
-    if not batches:
+    """Send what each phone has, all at the same time; note what was taken. A link tells stop by stop."""
+    asked: list[tuple[Asked, list[Told]]] = []
+    for person, items in batches:
+        if person.link:
+            asked += [(_alone(person, told), [told]) for told in items]
+        else:
+            body = {"confirmations": [told.body for told in items]}
+            asked.append((Asked(person, "POST", "/api/deliveries/confirmations", body), items))
+    if not asked:
         return
     if dice.random() < CRASH_SHARE * 2:
-        stage.crashes.arm(dice.randint(1, DEEPEST * len(batches)))
-    asked = [
-        Asked(person, "POST", "/api/deliveries/confirmations", {"confirmations": [told.body for told in items]})
-        for person, items in batches
-    ]
-    answers = stage.wire.together(asked)
+        stage.crashes.arm(dice.randint(1, DEEPEST * len(asked)))
+    answers = stage.wire.together([one for one, _ in asked])
     if dice.random() < 0.1:  # noqa: PLR2004  # an answer is lost on its way, so the phone sends again
-        answers[0] = stage.wire.together(asked[:1])[0]
+        answers[0] = stage.wire.together([asked[0][0]])[0]
     stage.crashes.disarm()
-    for (_, items), answer in zip(batches, answers, strict=True):
+    for (_, items), answer in zip(asked, answers, strict=True):
         if answer.is_right:
-            for told, verdict in zip(items, answer.facts["verdicts"], strict=True):
+            verdicts = answer.facts.get("verdicts", [answer.facts])
+            for told, verdict in zip(items, verdicts, strict=True):
                 _note(stage, told, verdict, path)
+
+
+def _alone(person: Person, told: Told) -> Asked:
+    """Return the request that tells one stop."""
+    body = {name: fact for name, fact in told.body.items() if name != "delivery_id"}
+    return Asked(person, "POST", f"/api/deliveries/{told.body['delivery_id']}/confirm", body)
 
 
 def _sync(stage: Stage, dice: random.Random, box: Outbox, items: list[Told]) -> None:
