@@ -259,6 +259,11 @@ class Book:
         self.stops |= made
         return list(made.values())
 
+    def plan_again(self, day: date) -> None:
+        """Make the stops of a day anew, on the evening before it: nobody is out with any of them."""
+        self.stops = {key: stop for key, stop in self.stops.items() if stop.day != day}
+        self.plan(day)
+
     def attempts(self, stop: Stop) -> list[Stop]:
         """Return all visits for the order of a first visit, in their order."""
         return [stop, *sorted((s for s in self.stops.values() if s.first is stop), key=lambda s: s.attempt)]

@@ -168,7 +168,7 @@ def _play(stage: Stage, day: date) -> None:
         doorsteps.drive(stage, day, shift, rounds)
         dispatch.close(stage, day, shift, rounds)
         if shift == "morning":
-            _at(stage, day, 9, 40)
+            stage.clock.now = at(day, 9, 40)
             doorsteps.upload(stage, day)
             doorsteps.correct(stage, day)
             money.bill(stage, day)
@@ -182,13 +182,15 @@ def _play(stage: Stage, day: date) -> None:
 
 
 def _night(stage: Stage, day: date) -> None:
-    """Let the cut-off pass, refuse who comes late, plan tomorrow, and settle the day."""
+    """Let the cut-off pass, plan tomorrow, refuse who comes late but for what the office allows, and settle the day."""
     _at(stage, day, 20, 10)
     stage.book.plan(day + DAY)
     stage.clock.now = at(day, 20, 40)
     if day >= first_of(stage):
         wishes.ask_too_late(stage, day)
-    _at(stage, day, 21, 45)
+        if wishes.allow_late(stage, day):
+            stage.book.plan_again(day + DAY)
+    stage.clock.now = at(day, 21, 45)
     doorsteps.upload(stage, day)
     _at(stage, day, 23, 30)
 
@@ -234,12 +236,15 @@ def _questions(stage: Stage) -> list[Violation]:
             path = f"/api/reconcile/findings?check={asked['name']}&state=open&limit={invariants.MOST}"
             titles = [row["title"] for row in stage.wire.ask(stage.admin, "GET", path).facts["items"]]
             found += [Violation("every_question_answered_none", f"{asked['name']}: {title}") for title in titles]
+    missed = ["job_missed", "job_failed", "plan_run_missed", *([] if stage.outboxes else ["device_gap"])]
     with rehearsal(stage.owner) as session:
-        sql = (
-            "SELECT check_name || ': ' || title AS what FROM findings WHERE state = 'open' AND (severity = 'error' OR "
+        told = rows(
+            session,
+            "SELECT check_name || ': ' || title AS what FROM findings "
+            "WHERE state = 'open' AND (severity = 'error' OR check_name = ANY(:missed)) ORDER BY 1",
+            {"missed": missed},
         )
-        missed = "check_name IN ('job_missed', 'job_failed', 'plan_run_missed', 'device_gap')) ORDER BY 1"
-        found += [Violation("nothing_is_missed", row["what"]) for row in rows(session, sql + missed)]
+    found += [Violation("nothing_is_missed", row["what"]) for row in told]
     return found + [Violation("answers_as_promised", what) for what in stage.wire.surprises]
 
 
