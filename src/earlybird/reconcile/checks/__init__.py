@@ -26,6 +26,7 @@ from earlybird.reconcile.checks import (
     photo_missing,
     receivable_unexplained,
     stop_state_differs,
+    stop_without_round,
     wrong_amount,
 )
 
@@ -57,6 +58,7 @@ CHECKS = tuple(
         stop_state_differs,
         line_not_its_charge,
         photo_missing,
+        stop_without_round,
         cash_not_posted,
     )
 )

@@ -7,7 +7,7 @@ from earlybird.audit.states import Severity
 from earlybird.reconcile.rules import Check, Kind, major
 
 CHECK = Check(
-    number=26,
+    number=27,
     name="cash_not_posted",
     title="Is the cash taken at doors in the books, and in somebody's bag?",
     severity=Severity.error,
