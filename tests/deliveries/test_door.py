@@ -220,7 +220,7 @@ BAD = [
     ('{"client_id"', None, "EOF"),
     ("[]", None, "object"),
     ('{"client_id":"a","kind":"confirm","order_id":"%s","outcome":"delivered"}', "device_at", "required"),
-    ('{%s,"outcome":"delivered","cash":5}', "cash", "No such field"),
+    ('{%s,"outcome":"delivered","tip":5}', "tip", "No such field"),
     ('{%s,"outcome":"delivered","device_at":1768435200}', "device_at", "ISO 8601"),
     ('{%s,"outcome":"delivered","device_at":"2026-01-15T06:30:00"}', "device_at", "timezone"),
     ('{%s,"outcome":"delivered","device_at":"0001-01-01T00:00:00+05:30"}', "device_at", "between"),

@@ -183,7 +183,6 @@ class DeliveryEvent(Table):
         one_of("kind", EventKind),
         one_of("via", Via),
         Index(None, "legacy_delivery_id", postgresql_where="legacy_delivery_id IS NOT NULL"),
-        Index("delivery_events_photos_idx", "delivery_id", postgresql_where="(told -> 'photos' -> 0) IS NOT NULL"),
     )
 
     id: Mapped[Key]
@@ -225,16 +224,6 @@ class DeliveryEventLine(Table):
     revision: Mapped[int] = mapped_column(SmallInteger)
     delta_quantity: Mapped[Quantity]
     reason: Mapped[str | None]
-
-
-class DeliveryEventPhoto(Table):
-    """A photo that an event speaks of, by the id of its file or the SHA-256 of what was taken; it may come later."""
-
-    __tablename__ = "delivery_event_photos"
-    __table_args__ = (Index(None, "photo"),)
-
-    event_id: Mapped[UUID] = mapped_column(ForeignKey("delivery_events.id"), primary_key=True)
-    photo: Mapped[str] = mapped_column(Text, primary_key=True)
 
 
 class DeliveryCash(Table):

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from earlybird.deliveries.errors import NoSuchDelivery
 from earlybird.deliveries.states import DeliveryState, Reason
 from earlybird.identity.rules import Scope, reach, within
-from earlybird.infra.db import rows
+from earlybird.infra.db import rows, value
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.pages import Page
 from earlybird.orders import queries as orders
@@ -171,6 +171,12 @@ def delivery(session: Session, ctx: Ctx, delivery_id: UUID) -> dict[str, Any]:
         "events": rows(session, EVENTS, asked),
         "conflicts": rows(session, CONFLICTS, {"subjects": subjects}) if Scope.own not in ctx.actor.scopes else [],
     }
+
+
+def reaches_order(session: Session, ctx: Ctx, order_id: UUID) -> bool:
+    """Say whether the actor reaches a delivery of that order."""
+    sql = f"SELECT EXISTS (SELECT FROM deliveries d WHERE d.order_id = :order_id AND {visible(ctx)})"
+    return bool(value(session, sql, {"order_id": order_id, **reach(ctx)}))
 
 
 def order_of(session: Session, ctx: Ctx, delivery_id: UUID) -> dict[str, Any]:
