@@ -254,7 +254,17 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
     "a picture was named and never sent": (
         "photo_missing",
         [
-            f"UPDATE delivery_events SET told = coalesce(told, '{{}}') || '{{\"photos\": [\"{'ab' * 32}\"]}}' WHERE delivery_id = {A_STOP}"
+            f"INSERT INTO delivery_event_photos SELECT id, '{'ab' * 32}' FROM delivery_events WHERE delivery_id = {A_STOP}"
+        ],
+        None,
+    ),
+    "a stop of tomorrow stands in no round": (
+        "stop_without_round",
+        [
+            (
+                "UPDATE deliveries SET state_at = '2026-01-15 11:00+00' WHERE id = (SELECT id FROM deliveries "
+                "WHERE planned_on = '2026-01-16' AND state = 'planned' ORDER BY id LIMIT 1)"
+            )
         ],
         None,
     ),

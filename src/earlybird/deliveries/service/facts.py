@@ -227,8 +227,13 @@ def keep(session: Session, ctx: Ctx, kept: Kept) -> None:
     for sql, added in ((CONTAINERS, kept.containers), (CASH, kept.cash)):
         if added:
             run(session, sql, {"rows": _json(added)})
+<<<<<<< HEAD
     if kept.pictured:
         photos.bind(session, ctx, sorted(kept.pictured))
+=======
+    if kept.photos:
+        photos.bind(session, ctx, [event["delivery_id"] for event in kept.events])
+>>>>>>> main
     audit.record_many(session, ctx, "deliveries.confirm", "delivery_event", [e["id"] for e in kept.events])
 
 

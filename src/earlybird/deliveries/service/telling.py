@@ -37,7 +37,7 @@ def tell(session: Session, ctx: Ctx, delivery_id: UUID, *, words: Mapping[str, A
     found = shown.order_of(session, ctx, delivery_id)
     named = {"delivery_id": delivery_id, "order_id": words.get("order_id") or found["order_id"]}
     given = Confirmation.model_validate({**words, **named})
-    verdict = door.confirm_many(session, _through(ctx), [_as_told(ctx, given)], whose=_whose(ctx))[0]
+    verdict = door.confirm_many(session, through(ctx), [_as_told(ctx, given)], whose=_whose(ctx))[0]
     facts.note_sequences(session, ctx, [given])
     return verdict
 
@@ -47,7 +47,7 @@ def tell_many(
 ) -> list[Verdict]:
     """Take a synced round; each is judged alone. Who is no admin and says who tells it is refused."""
     items = [item if isinstance(item, NotRead) else _as_told(ctx, item) for item in confirmations]
-    verdicts = door.confirm_many(session, _through(ctx), items, bodies=bodies, whose=_whose(ctx))
+    verdicts = door.confirm_many(session, through(ctx), items, bodies=bodies, whose=_whose(ctx))
     facts.note_sequences(session, ctx, [item for item in confirmations if isinstance(item, Confirmation)])
     return verdicts
 
@@ -149,7 +149,8 @@ def _entrance(ctx: Ctx) -> Via:
     return Via.driver_app if ctx.actor.kind == "user" and Scope.round in ctx.actor.scopes else Via.api
 
 
-def _through(ctx: Ctx) -> Ctx:
+def through(ctx: Ctx) -> Ctx:
+    """Return the circumstances with the entrance the actor came by; staff may have named another."""
     return ctx if Scope.all in ctx.actor.scopes else replace(ctx, via=str(_entrance(ctx)))
 
 

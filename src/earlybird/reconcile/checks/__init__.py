@@ -25,6 +25,7 @@ from earlybird.reconcile.checks import (
     photo_missing,
     receivable_unexplained,
     stop_state_differs,
+    stop_without_round,
     wrong_amount,
 )
 
@@ -56,6 +57,7 @@ CHECKS = tuple(
         stop_state_differs,
         line_not_its_charge,
         photo_missing,
+        stop_without_round,
     )
 )
 """Every question; their numbers are 1, 2, 3 …"""

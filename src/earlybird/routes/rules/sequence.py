@@ -165,11 +165,6 @@ def _shifted(path: list[int], ways: Sequence[Sequence[int]]) -> list[int]:
     return path
 
 
-def keeps_locked(before: Sequence[tuple[Hashable, bool]], after: Sequence[Hashable]) -> bool:
-    """Say whether every locked stop stands where it stood."""
-    return all(not is_locked or after[n] == key for n, (key, is_locked) in enumerate(before))
-
-
 class _Order:
     """The order while it is being worked on: units of one located stop and the unlocated ones behind it."""
 
