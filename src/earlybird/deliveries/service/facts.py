@@ -216,7 +216,7 @@ def _json(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def keep(session: Session, ctx: Ctx, kept: Kept) -> None:
-    """Add a chunk's events, their lines, containers and cash, bind their photos, and bring the delivered quantities up to date."""
+    """Add a chunk's events with lines, containers, cash and photos, and bring the delivered quantities up to date."""
     if not kept.events:
         return
     run(session, EVENTS, {"rows": _json(kept.events), "now": ctx.now, "address": ctx.address})
@@ -227,13 +227,8 @@ def keep(session: Session, ctx: Ctx, kept: Kept) -> None:
     for sql, added in ((CONTAINERS, kept.containers), (CASH, kept.cash)):
         if added:
             run(session, sql, {"rows": _json(added)})
-<<<<<<< HEAD
     if kept.pictured:
         photos.bind(session, ctx, sorted(kept.pictured))
-=======
-    if kept.photos:
-        photos.bind(session, ctx, [event["delivery_id"] for event in kept.events])
->>>>>>> main
     audit.record_many(session, ctx, "deliveries.confirm", "delivery_event", [e["id"] for e in kept.events])
 
 
