@@ -38,7 +38,10 @@ def test_a_dispatchers_morning(place: House, depot: Depot) -> None:
     assert place.ask("POST", "/api/rounds/cut", day).json()["placed"] == 6
     assert place.ask("POST", "/api/rounds/cut", day).json()["placed"] == 0
     assert told(place.ask("POST", "/api/rounds/cut", day | {"service_on": "2026-05-01"})) == (422, "/service_on")
-    assert told(place.ask("POST", "/api/rounds/cut", day | {"site_id": day["site_id"][:-4] + "0000"})) == (422, "/site_id")
+    assert told(place.ask("POST", "/api/rounds/cut", day | {"site_id": day["site_id"][:-4] + "0000"})) == (
+        422,
+        "/site_id",
+    )
     listed = {row["name"]: row for row in place.ask("GET", f"/api/rounds?service_on={ON}").json()["items"]}
     asha, bala = listed["Asha"]["id"], listed["Bala"]["id"]
     assert [listed["Asha"][key] for key in ("stops", "open", "delivered")] == [4, 4, 0]
@@ -76,7 +79,10 @@ def test_a_driver_sees_and_drives_their_own_round_and_no_other(place: House, dep
     assert told(place.ask("POST", f"/api/rounds/{asha}/send-out", **me))[0] == 409
     order = [stop["delivery_id"] for stop in out["in_order"]][::-1]
     assert place.ask("PUT", f"/api/rounds/{asha}/order", {"delivery_ids": order}, **me).status_code == 200
-    assert place.ask("POST", f"/api/rounds/{bala}/substitute", {"driver_id": str(depot.drivers["Asha"])}).status_code == 200
+    assert (
+        place.ask("POST", f"/api/rounds/{bala}/substitute", {"driver_id": str(depot.drivers["Asha"])}).status_code
+        == 200
+    )
     assert place.ask("GET", f"/api/rounds/{bala}", **me).json()["substitute_name"] == "Asha"
     assert place.ask("POST", f"/api/rounds/{asha}/finish", **me).json()["state"] == "done"
 
@@ -93,7 +99,10 @@ def test_standing_rounds_windows_and_shifts_are_set_up(place: House, depot: Depo
     assert told(place.ask("POST", "/api/standing-rounds", wish)) == (409, "/driver_id")
     path = f"/api/standing-rounds/{made['id']}"
     doors = [{"customer_id": str(depot.doors[name])} for name in "ba"]
-    assert [d["customer_name"] for d in place.ask("PUT", f"{path}/doors", {"doors": doors}).json()["in_order"]] == ["b", "a"]
+    assert [d["customer_name"] for d in place.ask("PUT", f"{path}/doors", {"doors": doors}).json()["in_order"]] == [
+        "b",
+        "a",
+    ]
     assert told(place.ask("PUT", f"{path}/doors", {"doors": [*doors, doors[0]]})) == (422, "/doors")
     unknown = {"doors": [doors[0], {"customer_id": chitra}]}
     assert told(place.ask("PUT", f"{path}/doors", unknown)) == (422, "/doors/1")

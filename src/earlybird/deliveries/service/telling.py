@@ -64,7 +64,7 @@ def mark_delivered(session: Session, ctx: Ctx, body: MarkDelivered) -> Verdict:
         refused = door.refused(None, failure)
         facts.keep_rejections(session, ctx, [text], [refused])
         return refused
-    verdict = door.confirm_many(session, _through(ctx), [_as_told(ctx, given)], bodies=[text], whose=_whose(ctx))[0]
+    verdict = door.confirm_many(session, through(ctx), [_as_told(ctx, given)], bodies=[text], whose=_whose(ctx))[0]
     if verdict.failure and verdict.failure.field:
         field = verdict.failure.field.replace("device_at", "delivery_date").replace("lines.", "items.")
         verdict.failure.field = field.replace(".quantity", ".delivered_qty")
