@@ -83,12 +83,12 @@ def drivers(engine: Engine, first: int, count: int) -> list[str]:
     with transaction(engine) as session:
         for n in range(first, first + count, ROUND):
             facts = {"user": ids.new_id(), "session": ids.new_id(), "now": NOW, "until": NOW + timedelta(days=1),
-                     "first": n, "last": n + ROUND - 1}  # fmt: skip
+                     "a": n, "z": n + ROUND - 1}  # fmt: skip
             for sql in (
                 "INSERT INTO users (id, name, state) VALUES (:user, 'Driver', 'active')",
                 "INSERT INTO memberships (user_id, role) VALUES (:user, 'driver')",
                 SIGNED_IN,
-                "UPDATE deliveries SET driver_id = :user FROM feed WHERE delivery_id = id AND n BETWEEN :first AND :last",
+                "UPDATE deliveries SET driver_id = :user FROM feed f WHERE delivery_id = id AND f.n BETWEEN :a AND :z",
             ):
                 session.execute(text(sql), facts)
             who = {"user_id": facts["user"], "session_id": facts["session"]}

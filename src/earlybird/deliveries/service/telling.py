@@ -75,9 +75,9 @@ def _marked(session: Session, ctx: Ctx, body: MarkDelivered) -> Confirmation:
     """Return the confirmation that the words of an old app amount to."""
     if not body.order_id:
         raise errors.OrderMissing(field="order_id")
-    order_id = _reached(session, ctx, body.order_id)
+    order_id, delivery_id = _reached(session, ctx, body.order_id)
     customer_id, zone = next((row[1], row[3]) for row in queries.orders_locked(session, [order_id]))
-    words: dict[str, Any] = {"kind": EventKind.confirm, "order_id": order_id}
+    words: dict[str, Any] = {"kind": EventKind.confirm, "order_id": order_id, "delivery_id": delivery_id}
     if body.items and body.status not in NOTHING_WENT:
         words["lines"] = _marked_lines(session, order_id, body.items)
     elif body.status in SOME_WENT:
@@ -102,15 +102,16 @@ def _marked(session: Session, ctx: Ctx, body: MarkDelivered) -> Confirmation:
     return Confirmation.model_validate({**words, "client_id": client_id, "device_at": at})
 
 
-def _reached(session: Session, ctx: Ctx, name: str) -> str:
-    """Return the id of the order of that name, ours or the old system's, of which the actor may speak."""
+def _reached(session: Session, ctx: Ctx, name: str) -> tuple[str, UUID]:
+    """Return the order of that name, ours or the old system's, and its latest attempt of which the actor may speak."""
     try:
         found: str | None = str(UUID(name))
     except ValueError:
         found = None
     for order_id in (found, queries.order_named(session, name)):
-        if order_id is not None and shown.reaches_order(session, ctx, UUID(order_id)):
-            return order_id
+        delivery_id = shown.latest_of_order(session, ctx, UUID(order_id)) if order_id is not None else None
+        if order_id is not None and delivery_id is not None:
+            return order_id, delivery_id
     raise errors.OrderUnknown(field="order_id")
 
 
