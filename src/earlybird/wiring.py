@@ -65,7 +65,8 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.billing.api import amounts, cash, invoices, payments
     from earlybird.catalog import api as catalog
     from earlybird.customers import api as customers
-    from earlybird.deliveries.api import deliveries, links, orders, photos, plans
+    from earlybird.deliveries.api import deliveries, links, orders, photos, plans, sync
+    from earlybird.deliveries.api import legacy as delivery_boy
     from earlybird.files import api as files
     from earlybird.identity.api import keys, oidc, signing_in, users
     from earlybird.importers import api as tables
@@ -85,6 +86,9 @@ def routers() -> tuple[APIRouter, ...]:
         orders.router,
         deliveries.router,
         plans.router,
+        sync.router,
+        delivery_boy.router,
+        delivery_boy.by_link,
         rounds.router,
         standing.router,
         links.router,

@@ -62,6 +62,7 @@ THINGS: Mapping[str, str] = {
     "subscription_id": "SELECT id FROM subscriptions WHERE customer_id = :customer LIMIT 1",
     "order_id": "SELECT id FROM orders WHERE customer_id = :customer ORDER BY service_on DESC, id LIMIT 1",
     "delivery_id": "SELECT id FROM deliveries WHERE customer_id = :customer ORDER BY planned_on DESC, id LIMIT 1",
+    "driver_id": "SELECT driver_id FROM deliveries WHERE customer_id = :customer AND driver_id IS NOT NULL LIMIT 1",
     "invoice_id": "SELECT id FROM invoices WHERE customer_id = :customer AND state <> 'draft' LIMIT 1",
     "line_id": "SELECT l.id FROM invoice_lines l JOIN invoices i ON i.id = l.invoice_id "
     "WHERE i.customer_id = :customer LIMIT 1",
@@ -81,7 +82,6 @@ THINGS: Mapping[str, str] = {
     "round_id": "SELECT s.round_id FROM round_stops s JOIN deliveries d ON d.id = s.delivery_id "
     "WHERE d.customer_id = :customer ORDER BY d.planned_on DESC, d.id LIMIT 1",
     "standing_round_id": "SELECT id FROM standing_rounds ORDER BY id LIMIT 1",
-    "driver_id": "SELECT id FROM users WHERE name = 'Prakash'",
 }
 """How a path parameter is filled for a customer; what is not listed gets an id nobody has."""
 

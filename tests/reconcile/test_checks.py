@@ -251,6 +251,13 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
         [f"UPDATE deliveries SET state = 'partially_delivered' WHERE id = {A_STOP}"],
         None,
     ),
+    "cash from the door is in no book": (
+        "cash_not_posted",
+        [
+            f"INSERT INTO delivery_cash SELECT new_id(), id, delivery_id, customer_id, 1, 5000, 'INR', actor_id, service_on FROM delivery_events WHERE delivery_id = {A_STOP} LIMIT 1"
+        ],
+        5000,
+    ),
     "a picture was named and never sent": (
         "photo_missing",
         [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
@@ -38,9 +39,7 @@ class LinkLock(Lock):
             found = queries.find_opened(session, ctx, access)
             if found is None:
                 raise LinkOver
-            wait = request.app.state.limiter.wait(f"link {found['id']}", request, per_minute=PER_MINUTE)
-            if wait:
-                raise TooMany(retry_after=wait)
+            slow_down(request, found["id"])
             if self.allowed not in found["actions"]:
                 raise LinkMayNot(action=str(self.allowed))
             return links.as_link(
@@ -48,6 +47,13 @@ class LinkLock(Lock):
             )
 
         return Caller(request, admit, access)
+
+
+def slow_down(request: Request, link_id: UUID | None) -> None:
+    """Count one request of a link; refuse it where there were too many."""
+    wait = request.app.state.limiter.wait(f"link {link_id}", request, per_minute=PER_MINUTE)
+    if wait:
+        raise TooMany(retry_after=wait)
 
 
 def allow_with_link(action: str, allowed: LinkAction) -> Any:

@@ -13,6 +13,10 @@ class NoSuchDelivery(NotFound):
     """There is no such delivery."""
 
 
+class OrderMissing(Invalid):
+    """Name the order: every delivery is of one."""
+
+
 class OrderUnknown(Invalid):
     """No order goes by that name."""
 

@@ -227,16 +227,6 @@ class DeliveryEventLine(Table):
     reason: Mapped[str | None]
 
 
-class DeliveryEventPhoto(Table):
-    """A photo that an event speaks of, by the id of its file or the SHA-256 of what was taken; it may come later."""
-
-    __tablename__ = "delivery_event_photos"
-    __table_args__ = (Index(None, "photo"),)
-
-    event_id: Mapped[UUID] = mapped_column(ForeignKey("delivery_events.id"), primary_key=True)
-    photo: Mapped[str] = mapped_column(Text, primary_key=True)
-
-
 class DeliveryCash(Table):
     """What the cash taken at a stop stands at, each time words about it changed that; the last revision counts.
 

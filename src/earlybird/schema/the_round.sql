@@ -20,10 +20,8 @@ BEGIN
 END $$;
 CREATE TRIGGER files_unchanged BEFORE UPDATE ON files
     FOR EACH ROW EXECUTE FUNCTION refuse_all_but_archiving();
--- What was said of cash and photos at the door, and what was counted at the depot, is only added to.
+-- What was said of cash at the door, and what was counted at the depot, is only added to.
 CREATE TRIGGER delivery_cash_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON delivery_cash
-    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER delivery_event_photos_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON delivery_event_photos
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER cash_settlements_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON cash_settlements
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();

@@ -12,7 +12,7 @@ from earlybird.deliveries.access import allow_with_link
 from earlybird.deliveries.errors import DayNotPlannable
 from earlybird.deliveries.queries import shown
 from earlybird.deliveries.schemas import Answer, Verdict, read
-from earlybird.deliveries.schemas.asked import Batch, Confirm, Correct, NextAttempt
+from earlybird.deliveries.schemas.asked import Batch, Confirm, Correct, NextAttempt, as_texts
 from earlybird.deliveries.schemas.shown import DeliveryOut, DeliveryRow, VerdictOut, Verdicts
 from earlybird.deliveries.service import door as doorstep
 from earlybird.deliveries.service import telling
@@ -69,7 +69,7 @@ def page(
 @door(allow("deliveries.confirm"))
 def confirm_many(session: Session, ctx: Ctx, *, body: Batch) -> Verdicts:
     """Take up to 500 confirmations, corrections and returns: each stands or falls alone, refused ones are kept."""
-    bodies = body.bodies()
+    bodies = as_texts(body.confirmations)
     found: Any = {"verdicts": telling.tell_many(session, ctx, [read(text) for text in bodies], bodies=bodies)}
     return found  # type: ignore[no-any-return]  # the door shapes it
 

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from earlybird.deliveries.rules import Policy
+from earlybird.kernel.ctx import Actor
 
 
 def _all(session: Session, sql: str, **facts: Any) -> Sequence[Any]:
@@ -151,6 +152,43 @@ def cash_revisions(session: Session, delivery_ids: Collection[str]) -> Sequence[
         "GROUP BY delivery_id",
         ids=_keys(delivery_ids),
     )
+
+
+def order_named(session: Session, name: str) -> str | None:
+    """Return the id of the one order the first system called so; None where it is none, or more than one."""
+    found = _all(
+        session,
+        "SELECT DISTINCT order_id::text FROM order_keys WHERE source = 'earlybird' AND kind IN ('id', '_id') "
+        "AND key = :name",
+        name=name,
+    )
+    return str(found[0][0]) if len(found) == 1 else None
+
+
+def goods(session: Session, order_id: str) -> Sequence[Any]:
+    """Return (order line id, the ids and small-letter names of its product, here and in the first system)."""
+    return _all(
+        session,
+        "SELECT l.id::text, array_remove(ARRAY[l.product_id::text, lower(l.product_name), lower(p.name)] || ARRAY("
+        "SELECT k.key FROM product_keys k WHERE k.product_id = l.product_id AND k.source = 'earlybird'), NULL) "
+        "FROM order_lines l JOIN products p ON p.id = l.product_id "
+        "WHERE l.order_id = CAST(:order_id AS uuid) AND l.cancelled_at IS NULL ORDER BY l.id",
+        order_id=order_id,
+    )
+
+
+def last_told(session: Session, order_id: str, actor: Actor) -> Any:
+    """Return (client_id, device_at) of what an actor told last about an order, None where they told nothing."""
+    found = _all(
+        session,
+        "SELECT e.client_id, e.device_at FROM deliveries d JOIN delivery_events e ON e.delivery_id = d.id "
+        "WHERE d.order_id = CAST(:order_id AS uuid) AND e.actor_kind = :kind "
+        "AND e.actor_id IS NOT DISTINCT FROM :actor_id ORDER BY e.id DESC LIMIT 1",
+        order_id=order_id,
+        kind=actor.kind,
+        actor_id=actor.id,
+    )
+    return found[0] if found else None
 
 
 def drives_for(session: Session, driver_id: UUID, order_id: UUID) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from earlybird.deliveries.errors import NoSuchDelivery
 from earlybird.deliveries.states import DeliveryState, Reason
 from earlybird.identity.rules import Scope, reach, within
-from earlybird.infra.db import rows
+from earlybird.infra.db import rows, value
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.pages import Page
 from earlybird.orders import queries as orders
@@ -171,6 +171,15 @@ def delivery(session: Session, ctx: Ctx, delivery_id: UUID) -> dict[str, Any]:
         "events": rows(session, EVENTS, asked),
         "conflicts": rows(session, CONFLICTS, {"subjects": subjects}) if Scope.own not in ctx.actor.scopes else [],
     }
+
+
+def latest_of_order(session: Session, ctx: Ctx, order_id: UUID) -> UUID | None:
+    """Return the latest attempt of an order that the actor reaches, None where they reach none."""
+    sql = (
+        f"SELECT d.id FROM deliveries d WHERE d.order_id = :order_id AND {visible(ctx)} ORDER BY d.attempt DESC LIMIT 1"
+    )
+    found: UUID | None = value(session, sql, {"order_id": order_id, **reach(ctx)})
+    return found
 
 
 def order_of(session: Session, ctx: Ctx, delivery_id: UUID) -> dict[str, Any]:

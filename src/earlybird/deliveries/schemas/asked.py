@@ -95,32 +95,32 @@ class Correct(_Told):
     reason: Annotated[Word, Field(examples=["The customer's photo shows one packet."])]
 
 
+Told = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "description": "As the body of a single confirmation, and the order by `order_id` or "
+            "`order_code`, perhaps `delivery_id` or `attempt`. Only an admin may say `actor`, "
+            "`authority`, `via` and `device`.",
+            "examples": [EXAMPLE],
+        }
+    ),
+]
+"""A confirmation as it came, so that each is judged and, where it is refused, kept alone."""
+
+
+def as_texts(confirmations: list[dict[str, Any]]) -> list[bytes]:
+    """Return each confirmation as text again; what is no Unicode shows as such."""
+    return [json.dumps(item, ensure_ascii=False).encode("utf-8", "surrogatepass") for item in confirmations]
+
+
 class Batch(BaseModel):
     """A synced round: each confirmation is judged alone and stands or falls alone."""
 
     model_config = ConfigDict(extra="forbid")
 
-    confirmations: Annotated[
-        list[
-            Annotated[
-                dict[str, Any],
-                WithJsonSchema(
-                    {
-                        "type": "object",
-                        "description": "As the body of a single confirmation, and the order by `order_id` or "
-                        "`order_code`, perhaps `delivery_id` or `attempt`. Only an admin may say `actor`, "
-                        "`authority`, `via` and `device`.",
-                        "examples": [EXAMPLE],
-                    }
-                ),
-            ]
-        ],
-        Field(min_length=1, max_length=MOST),
-    ]
-
-    def bodies(self) -> list[bytes]:
-        """Return each confirmation as text again; what is no Unicode shows as such."""
-        return [json.dumps(item, ensure_ascii=False).encode("utf-8", "surrogatepass") for item in self.confirmations]
+    confirmations: Annotated[list[Told], Field(min_length=1, max_length=MOST)]
 
 
 class NextAttempt(BaseModel):

@@ -17,6 +17,7 @@ from earlybird.audit import service as audit
 from earlybird.audit.states import Severity
 from earlybird.deliveries.rules import Cash, Line, Told
 from earlybird.deliveries.schemas import Answer, Confirmation, Verdict
+from earlybird.deliveries.service import photos
 from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
 
@@ -56,11 +57,6 @@ FROM json_to_recordset(CAST(:rows AS json)) AS r(event_id uuid, delivery_id uuid
     amount_minor bigint, currency text, holder_id uuid, taken_on date)
 """
 
-PHOTOS = """
-INSERT INTO delivery_event_photos (event_id, photo)
-SELECT event_id, photo FROM json_to_recordset(CAST(:rows AS json)) AS r(event_id uuid, photo text)
-"""
-
 REJECTIONS = """
 INSERT INTO delivery_rejections (client_id, body, field, rule, digest, received_at, resolved_at)
 SELECT client_id, body, field, rule, digest, :now, CASE WHEN is_resolved THEN CAST(:now AS timestamptz) END
@@ -94,7 +90,7 @@ class Kept:
     deltas: dict[str, Decimal] = field(default_factory=dict)
     containers: list[dict[str, Any]] = field(default_factory=list)
     cash: list[dict[str, Any]] = field(default_factory=list)
-    photos: list[dict[str, Any]] = field(default_factory=list)
+    pictured: set[str] = field(default_factory=set)
     findings: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     settled: set[tuple[str, str]] = field(default_factory=set)
 
@@ -117,16 +113,18 @@ class Kept:
             "outcome": verdict.outcome,
             "digest": digest,
         }
-        for name, counted in (("empties", item.empties), ("given", item.given)):
+        for way, counted in (("empties", item.empties), ("given", item.given)):
             if counted:
-                words[name] = {c.container: c.quantity for c in counted}
+                words[way] = {c.container: c.quantity for c in counted}
         if item.cash:
             words["cash"] = item.cash.model_dump()
         if item.note:
             words["note"] = item.note
+        if item.device_id:
+            words["device_id"] = item.device_id
         if item.photos:
             words["photos"] = item.photos
-            self.photos += [{"event_id": verdict.event_id, "photo": photo} for photo in dict.fromkeys(item.photos)]
+            self.pictured.add(str(verdict.delivery_id))
         self.events.append(
             {
                 "id": verdict.event_id,
@@ -220,7 +218,7 @@ def _json(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def keep(session: Session, ctx: Ctx, kept: Kept) -> None:
-    """Add a chunk's events, their lines, containers, cash and photos, and bring the delivered quantities up to date."""
+    """Add a chunk's events with lines, containers, cash and photos, and bring the delivered quantities up to date."""
     if not kept.events:
         return
     run(session, EVENTS, {"rows": _json(kept.events), "now": ctx.now, "address": ctx.address})
@@ -228,9 +226,11 @@ def keep(session: Session, ctx: Ctx, kept: Kept) -> None:
         run(session, EVENT_LINES, {"rows": _json(kept.lines)})
         deltas = [{"id": line_id, "delta": str(delta)} for line_id, delta in kept.deltas.items() if delta]
         run(session, LINES, {"rows": _json(deltas)})
-    for sql, added in ((CONTAINERS, kept.containers), (CASH, kept.cash), (PHOTOS, kept.photos)):
+    for sql, added in ((CONTAINERS, kept.containers), (CASH, kept.cash)):
         if added:
             run(session, sql, {"rows": _json(added)})
+    if kept.pictured:
+        photos.bind(session, ctx, sorted(kept.pictured))
     audit.record_many(session, ctx, "deliveries.confirm", "delivery_event", [e["id"] for e in kept.events])
 
 

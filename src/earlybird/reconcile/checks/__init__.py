@@ -2,6 +2,7 @@
 
 from earlybird.reconcile.checks import (
     allocation_too_much,
+    cash_not_posted,
     charge_not_billed,
     charge_without_fact,
     customer_without_login,
@@ -58,6 +59,7 @@ CHECKS = tuple(
         line_not_its_charge,
         photo_missing,
         stop_without_round,
+        cash_not_posted,
     )
 )
 """Every question; their numbers are 1, 2, 3 …"""

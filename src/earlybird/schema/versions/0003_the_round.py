@@ -373,13 +373,6 @@ def upgrade() -> None:
     sa.UniqueConstraint('delivery_id', 'revision', name=op.f('delivery_cash_delivery_id_revision_key'))
     )
     op.create_index(op.f('delivery_cash_event_id_idx'), 'delivery_cash', ['event_id'], unique=False)
-    op.create_table('delivery_event_photos',
-    sa.Column('event_id', sa.Uuid(), nullable=False),
-    sa.Column('photo', sa.Text(), nullable=False),
-    sa.ForeignKeyConstraint(['event_id'], ['delivery_events.id'], name=op.f('delivery_event_photos_event_id_fkey')),
-    sa.PrimaryKeyConstraint('event_id', 'photo', name=op.f('delivery_event_photos_pkey'))
-    )
-    op.create_index(op.f('delivery_event_photos_photo_idx'), 'delivery_event_photos', ['photo'], unique=False)
     op.create_index('delivery_events_photos_idx', 'delivery_events', ['delivery_id'], unique=False, postgresql_where="(told -> 'photos' -> 0) IS NOT NULL")
     op.add_column('messages', sa.Column('about', sa.Text(), nullable=True))
     op.add_column('messages', sa.Column('subject_id', sa.Uuid(), nullable=True))
@@ -407,8 +400,6 @@ def downgrade() -> None:
     op.drop_column('messages', 'subject_id')
     op.drop_column('messages', 'about')
     op.drop_index('delivery_events_photos_idx', table_name='delivery_events', postgresql_where="(told -> 'photos' -> 0) IS NOT NULL")
-    op.drop_index(op.f('delivery_event_photos_photo_idx'), table_name='delivery_event_photos')
-    op.drop_table('delivery_event_photos')
     op.drop_index(op.f('delivery_cash_event_id_idx'), table_name='delivery_cash')
     op.drop_table('delivery_cash')
     op.drop_table('round_stops')
