@@ -261,7 +261,7 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
     "a picture was named and never sent": (
         "photo_missing",
         [
-            f"INSERT INTO delivery_event_photos SELECT id, '{'ab' * 32}' FROM delivery_events WHERE delivery_id = {A_STOP}"
+            f"UPDATE delivery_events SET told = coalesce(told, '{{}}') || '{{\"photos\": [\"{'ab' * 32}\"]}}' WHERE delivery_id = {A_STOP}"
         ],
         None,
     ),

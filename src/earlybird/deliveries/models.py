@@ -183,6 +183,7 @@ class DeliveryEvent(Table):
         one_of("kind", EventKind),
         one_of("via", Via),
         Index(None, "legacy_delivery_id", postgresql_where="legacy_delivery_id IS NOT NULL"),
+        Index("delivery_events_photos_idx", "delivery_id", postgresql_where="(told -> 'photos' -> 0) IS NOT NULL"),
     )
 
     id: Mapped[Key]

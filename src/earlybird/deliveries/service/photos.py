@@ -26,7 +26,7 @@ MOST = 20
 BIND = f"""
 INSERT INTO delivery_photos (delivery_id, file_id, client_id, bound_at)
 SELECT n.delivery_id, p.file_id, n.client_id, :now
-FROM ({queries.NAMED} WHERE e.delivery_id = ANY(CAST(:delivery_ids AS uuid[]))) n
+FROM ({queries.NAMED} AND e.delivery_id = ANY(CAST(:delivery_ids AS uuid[]))) n
 JOIN delivery_photos p ON p.delivery_id = n.delivery_id AND p.client_id IS NULL
 JOIN files f ON f.id = p.file_id AND (f.id::text = lower(n.name) OR f.digest = lower(n.name))
 ON CONFLICT DO NOTHING"""
