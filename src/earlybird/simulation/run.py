@@ -172,7 +172,7 @@ def _play(stage: Stage, day: date) -> None:
             doorsteps.upload(stage, day)
             doorsteps.correct(stage, day)
             money.bill(stage, day)
-            _at(stage, day, 12, 0)
+            stage.clock.now = at(day, 12)
             money.pay(stage, day)
             money.count_bags(stage, day)
             wishes.ask_for_changes(stage, day)
