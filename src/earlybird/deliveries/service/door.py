@@ -16,7 +16,7 @@ from earlybird.audit.errors import ChangedMeanwhile
 from earlybird.deliveries import errors, rules
 from earlybird.deliveries.queries import door as queries
 from earlybird.deliveries.rules import Cash, Line, Told, Whose
-from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, OrderKey, Verdict, said
+from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, Verdict, said
 from earlybird.deliveries.service import facts, stops
 from earlybird.deliveries.service.stops import Chunk, Known, Order, Stop
 from earlybird.deliveries.states import MACHINE, DeliveryState, EventKind
@@ -119,7 +119,7 @@ def _judge(ctx: Ctx, chunk: Chunk, item: Confirmation) -> Verdict:
     digest = item.digest()
     known = chunk.known.get(item.client_id)
     if known is not None:
-        if known.digest is not None and known.digest != digest:
+        if known.digest is not None and not (known.digest == digest and chunk.is_about(item, known.verdict)):
             raise errors.ClientIdTaken(field="client_id")
         return known.verdict
     order = _order(chunk, item)
@@ -147,13 +147,8 @@ def _judge(ctx: Ctx, chunk: Chunk, item: Confirmation) -> Verdict:
 
 def _order(chunk: Chunk, item: Confirmation) -> Order:
     """Return the order that a confirmation names."""
-    name = item.order_id
-    if item.order_code is not None:
-        found = chunk.names.get(item.order_code)
-        where = "order_code"
-    else:
-        where = "order_id"
-        found = chunk.names.get((name.source, name.kind, name.key)) if isinstance(name, OrderKey) else str(name)
+    where = "order_code" if item.order_code is not None else "order_id"
+    found = chunk.order_named(item)
     if isinstance(found, Failure):
         raise found
     order = chunk.orders.get(found) if found is not None else None
