@@ -46,6 +46,7 @@ def create_app(
     app.state.hasher = Hasher.read(settings)
     app.state.jobs = wiring.periodic(settings)
     app.state.limiter = http.Limiter(settings.requests_per_minute)
+    app.state.gatherer = http.Gatherer()
     app.state.files = wiring.place_of_files(settings)
     app.state.darkroom = Darkroom()
     app.state.uploads = http.Uploads()

@@ -15,11 +15,21 @@ from sqlalchemy.orm import Session
 from earlybird.deliveries import errors, rules
 from earlybird.deliveries.queries import door as queries
 from earlybird.deliveries.rules import Line, Policy, Told, Whose
-from earlybird.deliveries.schemas import Answer, Confirmation, OrderKey, Verdict
+from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, OrderKey, Verdict
 from earlybird.deliveries.service import facts
 from earlybird.deliveries.states import Authority, DeliveryState, EventKind
+from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.errors import Failure
 from earlybird.orders.states import OrderState
+
+
+class Word(NamedTuple):
+    """One confirmation on its way in: who brings it, the text it came as, of which stops they may speak."""
+
+    ctx: Ctx
+    item: Confirmation | NotRead
+    body: bytes
+    whose: Whose | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +64,7 @@ class Order:
     state: OrderState
     zone: ZoneInfo
     currency: str | None = None
+    spoken_by: Ctx | None = None
     stops: list[Stop] = field(default_factory=list)
     wanted: dict[str, Decimal] = field(default_factory=dict)
 
@@ -84,26 +95,27 @@ class Chunk:
     known: dict[str, Known]
     revisions: dict[str, int]
     cash_revisions: dict[str, int]
-    whose: Whose | None = None
     kept: facts.Kept = field(default_factory=facts.Kept)
     touched: dict[str, Order] = field(default_factory=dict)
 
-    def authority(self, order: Order, stop: Stop) -> Authority | None:
-        """Return how much the word of the one who tells counts about that stop; None where it is not theirs."""
-        if self.whose is None:
-            return Authority.staff
-        return self.whose.authority(
-            order_id=order.id, round_id=stop.round_id, driver_id=stop.driver_id, substitute_id=stop.substitute_id
-        )
 
-    def mine(self, order: Order) -> list[Stop]:
-        """Return the attempts of that order the one who tells may speak of."""
-        return [stop for stop in order.stops if self.authority(order, stop) is not None]
+def authority(whose: Whose | None, order: Order, stop: Stop) -> Authority | None:
+    """Return how much the word of the one who tells counts about that stop; None where it is not theirs."""
+    if whose is None:
+        return Authority.staff
+    return whose.authority(
+        order_id=order.id, round_id=stop.round_id, driver_id=stop.driver_id, substitute_id=stop.substitute_id
+    )
 
 
-def load(session: Session, items: Sequence[Confirmation], whose: Whose | None = None) -> Chunk:
+def of_whom(whose: Whose | None, order: Order) -> list[Stop]:
+    """Return the attempts of that order the one who tells may speak of."""
+    return [stop for stop in order.stops if authority(whose, order, stop) is not None]
+
+
+def load(session: Session, items: Sequence[Confirmation]) -> Chunk:
     """Lock the orders a chunk names and read all that judging it needs."""
-    chunk = Chunk(queries.policy(session), {}, {}, {}, {}, {}, whose)
+    chunk = Chunk(queries.policy(session), {}, {}, {}, {}, {})
     if not items:
         return chunk
     _resolve(session, chunk, items)
