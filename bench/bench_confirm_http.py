@@ -66,10 +66,11 @@ from datetime import datetime
 import uvicorn
 from earlybird.infra import db
 from earlybird.infra.security import Keys
-from earlybird.main import create_app
+from earlybird.main import create_app, settle
 engine = db.connect(sys.argv[1], pool_size=16)
 now = datetime.fromisoformat(sys.argv[2])
 app = create_app(engine, lambda: now, keys=Keys(bytes(range(32))))
+settle()
 uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[3]), log_level="warning", access_log=False)
 """
 
