@@ -84,7 +84,7 @@ def show(session: Session, ctx: Ctx, *, delivery_id: UUID) -> DeliveryOut:
 def confirm_together(session: Session, asked: Sequence[http.Asked]) -> list[VerdictOut | Failure | http.Refused]:
     """Take the confirmations that wait at this moment, each as `confirm` takes it."""
     tellings = [telling.Telling(one.ctx, one.facts["delivery_id"], _words(one.facts["body"])) for one in asked]
-    found = telling.tell_together(session, tellings)
+    found = telling.tell_together(session, tellings, is_tried=True)
     return [http.Refused(one) if isinstance(one, Failure) else _answer(one) for one in found]
 
 

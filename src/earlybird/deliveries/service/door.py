@@ -62,9 +62,14 @@ def as_text(item: Confirmation | NotRead) -> bytes:
     return item.model_dump_json().encode() if isinstance(item, Confirmation) else b""
 
 
-def confirm_words(session: Session, words: Sequence[Word]) -> list[Verdict]:
-    """Take confirmations of many people, as `confirm_many` does, all at the first one's `now`: each by its own."""
-    return _within(session, list(words)) if words else []
+def confirm_words(session: Session, words: Sequence[Word], *, is_tried: bool = False) -> list[Verdict]:
+    """Take confirmations of many people, as `confirm_many` does, all at the first one's `now`: each by its own.
+
+    With `is_tried` a collision and a value the database refuses are raised, for the caller to take all of it back.
+    """
+    if not words:
+        return []
+    return _take(session, list(words)) if is_tried else _within(session, list(words))
 
 
 def _within(session: Session, words: list[Word]) -> list[Verdict]:
@@ -108,7 +113,8 @@ def _take(session: Session, words: list[Word]) -> list[Verdict]:
             verdicts.append(Verdict(Answer.rejected, item.client_id, field=item.field, rule=item.rule))
     facts.keep(session, ctx, chunk.kept)
     _move(session, ctx, chunk)
-    facts.resolve_rejections(session, ctx, verdicts)
+    if chunk.has_refused:
+        facts.resolve_rejections(session, ctx, verdicts)
     facts.keep_rejections(session, ctx, bodies, verdicts)
     return verdicts
 

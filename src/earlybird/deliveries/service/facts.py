@@ -21,27 +21,26 @@ from earlybird.deliveries.service import photos
 from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
 
-EVENTS = """
-INSERT INTO delivery_events (id, client_id, delivery_id, customer_id, service_on, kind, device, device_seq, device_at,
-    received_at, actor_kind, actor_id, actor_name, authority, via, address, place, reason, told)
-SELECT id, client_id, delivery_id, customer_id, service_on, kind, device, device_seq, device_at,
-    :now, actor_kind, actor_id, actor_name, authority, via, address, place, reason, told
-FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, client_id text, delivery_id uuid, customer_id uuid,
-    service_on date, kind text, device text, device_seq integer, device_at timestamptz, actor_kind text, actor_id uuid,
-    actor_name text, authority smallint, via text, address text, place jsonb, reason text, told jsonb)
-"""
-
-EVENT_LINES = """
-INSERT INTO delivery_event_lines (event_id, delivery_line_id, customer_id, service_on, revision, delta_quantity, reason)
-SELECT event_id, delivery_line_id, customer_id, service_on, revision, delta_quantity, reason
-FROM json_to_recordset(CAST(:rows AS json)) AS r(event_id uuid, delivery_line_id uuid, customer_id uuid,
-    service_on date, revision smallint, delta_quantity numeric, reason text)
-"""
-
-LINES = """
+KEEP = """
+WITH events AS (
+    INSERT INTO delivery_events (id, client_id, delivery_id, customer_id, service_on, kind, device, device_seq,
+        device_at, received_at, actor_kind, actor_id, actor_name, authority, via, address, place, reason, told)
+    SELECT id, client_id, delivery_id, customer_id, service_on, kind, device, device_seq, device_at,
+        :now, actor_kind, actor_id, actor_name, authority, via, address, place, reason, told
+    FROM json_to_recordset(CAST(:events AS json)) AS r(id uuid, client_id text, delivery_id uuid, customer_id uuid,
+        service_on date, kind text, device text, device_seq integer, device_at timestamptz, actor_kind text,
+        actor_id uuid, actor_name text, authority smallint, via text, address text, place jsonb, reason text,
+        told jsonb)),
+lines AS (
+    INSERT INTO delivery_event_lines (event_id, delivery_line_id, customer_id, service_on, revision, delta_quantity,
+        reason)
+    SELECT event_id, delivery_line_id, customer_id, service_on, revision, delta_quantity, reason
+    FROM json_to_recordset(CAST(:lines AS json)) AS r(event_id uuid, delivery_line_id uuid, customer_id uuid,
+        service_on date, revision smallint, delta_quantity numeric, reason text))
 UPDATE delivery_lines SET delivered_quantity = delivered_quantity + r.delta
-FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, delta numeric) WHERE delivery_lines.id = r.id
+FROM json_to_recordset(CAST(:deltas AS json)) AS r(id uuid, delta numeric) WHERE delivery_lines.id = r.id
 """
+"""The events, by how much each changes its lines, and what is delivered now: one statement, one way to the server."""
 
 CONTAINERS = """
 INSERT INTO container_movements (customer_id, container, quantity, event_id, moved_on)
@@ -223,11 +222,9 @@ def keep(session: Session, ctx: Ctx, kept: Kept) -> None:
     """Add a chunk's events with lines, containers, cash and photos, and bring the delivered quantities up to date."""
     if not kept.events:
         return
-    run(session, EVENTS, {"rows": _json(kept.events), "now": ctx.now})
-    if kept.lines:
-        run(session, EVENT_LINES, {"rows": _json(kept.lines)})
-        deltas = [{"id": line_id, "delta": str(delta)} for line_id, delta in kept.deltas.items() if delta]
-        run(session, LINES, {"rows": _json(deltas)})
+    deltas = [{"id": line_id, "delta": str(delta)} for line_id, delta in kept.deltas.items() if delta]
+    words = {"events": _json(kept.events), "lines": _json(kept.lines), "deltas": _json(deltas)}
+    run(session, KEEP, {**words, "now": ctx.now})
     for sql, added in ((CONTAINERS, kept.containers), (CASH, kept.cash)):
         if added:
             run(session, sql, {"rows": _json(added)})

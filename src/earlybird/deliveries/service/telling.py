@@ -50,10 +50,11 @@ def tell(session: Session, ctx: Ctx, delivery_id: UUID, *, words: Mapping[str, A
     return verdict
 
 
-def tell_together(session: Session, tellings: Sequence[Telling]) -> list[Verdict | Failure]:
+def tell_together(session: Session, tellings: Sequence[Telling], *, is_tried: bool = False) -> list[Verdict | Failure]:
     """Take confirmations of many people at once, each as `tell` takes it; what `tell` would raise is in its place.
 
     Those of one order are taken one after the other, all in the caller's transaction, at the first one's `now`.
+    With `is_tried` what no verdict can tell is raised, for the caller to take all of it back.
     """
     answers: list[Verdict | Failure] = []
     rounds: list[list[tuple[int, Ctx, Confirmation]]] = []
@@ -72,7 +73,7 @@ def tell_together(session: Session, tellings: Sequence[Telling]) -> list[Verdict
         turns[order_id] += 1
     for taken in rounds:
         words = [_word(ctx, _as_told(ctx, given)) for _, ctx, given in taken]
-        for (n, _, _), verdict in zip(taken, door.confirm_words(session, words), strict=True):
+        for (n, _, _), verdict in zip(taken, door.confirm_words(session, words, is_tried=is_tried), strict=True):
             answers[n] = verdict
         facts.note_sequences(session, [(ctx, given) for _, ctx, given in taken])
     return answers
