@@ -33,6 +33,8 @@ NARROW = {"/api/proof", "/api/reconcile/findings", "/api/reconcile/findings/{fin
 FOR_LINKS = {
     ("GET", "/api/link/round"): "see",
     ("POST", "/api/deliveries/{delivery_id}/confirm"): "confirm",
+    ("POST", "/api/deliveries/{delivery_id}/photos"): "confirm",
+    ("POST", "/api/deliveries/{delivery_id}/signature"): "confirm",
     ("GET", "/api/requests"): "ask",
     ("POST", "/api/requests"): "ask",
     ("GET", "/api/requests/{request_id}"): "ask",

@@ -20,6 +20,7 @@ from earlybird.infra.security import Keys
 from earlybird.kernel import ids
 from earlybird.requests import service as requests
 from earlybird.requests.states import Kind
+from earlybird.routes.service import cutting
 from make.entrance import CTX, person, token_of
 from make.month import month
 
@@ -61,6 +62,7 @@ THINGS: Mapping[str, str] = {
     "subscription_id": "SELECT id FROM subscriptions WHERE customer_id = :customer LIMIT 1",
     "order_id": "SELECT id FROM orders WHERE customer_id = :customer ORDER BY service_on DESC, id LIMIT 1",
     "delivery_id": "SELECT id FROM deliveries WHERE customer_id = :customer ORDER BY planned_on DESC, id LIMIT 1",
+    "driver_id": "SELECT driver_id FROM deliveries WHERE customer_id = :customer AND driver_id IS NOT NULL LIMIT 1",
     "invoice_id": "SELECT id FROM invoices WHERE customer_id = :customer AND state <> 'draft' LIMIT 1",
     "line_id": "SELECT l.id FROM invoice_lines l JOIN invoices i ON i.id = l.invoice_id "
     "WHERE i.customer_id = :customer LIMIT 1",
@@ -77,6 +79,9 @@ THINGS: Mapping[str, str] = {
     "AND l.name = 'Spare'",
     "request_id": "SELECT id FROM requests WHERE customer_id = :customer LIMIT 1",
     "user_id": "SELECT id FROM users WHERE name = 'Spare'",
+    "round_id": "SELECT s.round_id FROM round_stops s JOIN deliveries d ON d.id = s.delivery_id "
+    "WHERE d.customer_id = :customer ORDER BY d.planned_on DESC, d.id LIMIT 1",
+    "standing_round_id": "SELECT id FROM standing_rounds ORDER BY id LIMIT 1",
 }
 """How a path parameter is filled for a customer; what is not listed gets an id nobody has."""
 
@@ -127,6 +132,9 @@ def build(engine: Engine, keys: Keys, now: datetime) -> World:
         for statement in SPLIT:
             db.run(session, statement)
         grants.seed(session, CTX)
+        for row in db.rows(session, "SELECT DISTINCT o.site_id, d.planned_on FROM deliveries d JOIN orders o "
+                                    "ON o.id = d.order_id WHERE d.planned_on >= '2026-01-14' ORDER BY 1, 2"):  # fmt: skip
+            cutting.cut(session, CTX.at(now), row["site_id"], row["planned_on"])
         by_code = {r["code"]: r["id"] for r in db.rows(session, "SELECT code, id FROM customers")}
         world = World(engine, keys, now, by_code["C-0001"], by_code["C-0002"])
         _knockers(session, world)

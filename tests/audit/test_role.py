@@ -107,6 +107,8 @@ def test_the_jobs_do_their_work_as_the_application(server: Embedded, tmp_path: P
 
 
 def test_the_queue_works_as_the_application(fresh_url: str, app_engine: Engine, tmp_path: Path) -> None:
+    with psycopg.connect(fresh_url.replace("+psycopg", "")) as connection:
+        connection.execute("UPDATE job_clocks SET covered_until_at = '2026-01-01'")  # so that something is due
     queue = create_queue(app_engine, Settings(data_dir=tmp_path))
     who: list[object] = []
 

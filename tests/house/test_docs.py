@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import typer
 
+from earlybird import wiring
 from earlybird.cli import app
+from earlybird.infra.settings import Settings
 from earlybird.reconcile.checks import CHECKS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -127,6 +129,16 @@ def test_every_check_of_reconcile_is_in_the_runbook() -> None:
     page = (ROOT / "docs" / "runbook" / "when-it-hurts.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| \d+ \| `(\w+)` \|", page, flags=re.MULTILINE)
     assert sorted(told) == sorted(check.name for check in CHECKS)
+
+
+def test_every_job_is_in_the_runbook(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "runbook" / "jobs.md").read_text(encoding="utf-8")
+    told = [
+        name
+        for row in re.findall(r"^\| (`[^|]+) \|", page, flags=re.MULTILINE)
+        for name in re.findall(r"`(\w+\.\w+)`", row)
+    ]
+    assert sorted(told) == sorted(job.name for job in wiring.periodic(Settings(data_dir=tmp_path)))
 
 
 def test_the_tables_of_the_contract_are_those_of_the_models() -> None:

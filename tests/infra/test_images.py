@@ -64,6 +64,7 @@ def test_of_a_hundred_hostile_files_none_is_kept_as_it_came(darkroom: Darkroom) 
     assert "jpeg and html" in taken  # neutralised
     assert outcomes["heic"] is rooms.PhonesOwnForm
     assert outcomes["jpeg of 64 million pixels"] is rooms.PictureTooLarge
+    assert outcomes["png of 36 million pixels"] is rooms.PictureTooLarge
     assert outcomes["png of 100 million pixels"] is rooms.PictureTooLarge
     assert outcomes["one pixel"] is rooms.PictureTooSmall
     assert {outcomes[name] for name in files if name.startswith("JPEG cut")} == {rooms.PictureBroken}

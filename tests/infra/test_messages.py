@@ -89,11 +89,11 @@ def test_each_channel_has_its_own_gateway(
     settings = Settings(
         message_urls=SecretStr(
             f"mailto://127.0.0.1:{mailbox[0]}/?from=dairy@milk.in&to={{to}}&mode=insecure "
-            f"json://127.0.0.1:{gateway[0]}/sms/{{to}}"
+            f"json://127.0.0.1:{gateway[0]}/sms/{{to}} whatsapp+json://127.0.0.1:{gateway[0]}/chat/{{to}}"
         )
     )
     messages = wiring.messages(settings)
-    assert messages.channels == {"email", "sms"}
+    assert messages.channels == {"email", "sms", "whatsapp"}
     messages.send("email", "ravi@milk.in", "Your code", "482913 is your code")
     messages.send("sms", "+919000000001", "Your code", "739105 is your code")
     assert "rcpt TO:<ravi@milk.in>" in mailbox[1]
@@ -101,6 +101,8 @@ def test_each_channel_has_its_own_gateway(
     assert gateway[1] == [("/sms/%2B919000000001", "739105 is your code")] or gateway[1] == [
         ("/sms/+919000000001", "739105 is your code")
     ]
+    messages.send("whatsapp", "+919000000002", "Delivered", "delivered on 15 Jan 2026")
+    assert gateway[1][1:] == [(gateway[1][0][0].replace("sms", "chat")[:-1] + "2", "delivered on 15 Jan 2026")]
     assert "insecure" not in repr(messages)
 
 
@@ -113,7 +115,8 @@ def test_a_gateway_that_refuses_or_is_gone_says_not_sent(gateway: tuple[int, lis
         AppriseMessages.read(f"json://127.0.0.1:{gateway[0]}/{{to}}").send("email", "a@b.in", "s", "b")
 
 
-@pytest.mark.parametrize("urls", ["nonsense", "json://host/", "nosuch://host/{to}", "json://a/{to} json://b/{to}"])
+@pytest.mark.parametrize("urls", ["nonsense", "json://host/", "nosuch://host/{to}", "json://a/{to} json://b/{to}",
+                                  "whatsapp+json://host/", "whatsapp+json://a/{to} whatsapp+json://b/{to}"])  # fmt: skip
 def test_a_url_that_cannot_work_is_refused_without_being_shown(urls: str) -> None:
     with pytest.raises(GatewayMalformed) as refused:
         AppriseMessages.read(urls)

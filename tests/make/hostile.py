@@ -143,6 +143,7 @@ def polyglots() -> Iterator[tuple[str, bytes]]:
     yield "jpeg with xmp", written(picture(), xmp=SVG)
     yield "webp with xmp", written(picture(), "WEBP", xmp=SVG)
     yield "png with texts", written(picture(), "PNG", pnginfo=text)
+    yield "png with html as icc", written(picture(), "PNG", icc_profile=HTML * 20)
     yield "png and html", written(picture(), "PNG") + HTML
     yield "png with html between", png(64, 64, chunk(b"htML", HTML))
     yield "png whose pixels spell html", png(len(PAYLOAD) // 3 * 3, 64, depth=8, pixels=zlib.compress(
@@ -154,6 +155,7 @@ def bombs(side: int) -> Iterator[tuple[str, bytes]]:
     """Small files that want to be large; those that may be opened have so many pixels a side."""
     many = 2 * side * side  # more than what any text may open to
     yield "png of 100 million pixels", png(10_000, 10_000)
+    yield "png of 36 million pixels", png(6000, 6000)
     yield "png as wide as it gets", png(2**31 - 1, 2**31 - 1)
     yield "png of nothing", png(0, 100)
     yield "png, long and thin", png(60_000, 20)

@@ -13,8 +13,8 @@ from earlybird.kernel import ids
 from make.town import TOMORROW, Town
 
 ROUND = """
-INSERT INTO rounds (id, site_id, service_on, shift, name, driver_id)
-VALUES (:id, :site, :day, 'morning', :name, :driver)"""
+INSERT INTO rounds (id, site_id, service_on, shift, name, driver_id, is_cut)
+VALUES (:id, :site, :day, 'morning', :name, :driver, false)"""
 STOPS = """
 INSERT INTO round_stops (delivery_id, round_id, position)
 SELECT CAST(d AS uuid), :id, n FROM unnest(CAST(:stops AS text[])) WITH ORDINALITY AS s (d, n)"""

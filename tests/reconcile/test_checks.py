@@ -251,10 +251,27 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
         [f"UPDATE deliveries SET state = 'partially_delivered' WHERE id = {A_STOP}"],
         None,
     ),
+    "cash from the door is in no book": (
+        "cash_not_posted",
+        [
+            f"INSERT INTO delivery_cash SELECT new_id(), id, delivery_id, customer_id, 1, 5000, 'INR', actor_id, service_on FROM delivery_events WHERE delivery_id = {A_STOP} LIMIT 1"
+        ],
+        5000,
+    ),
     "a picture was named and never sent": (
         "photo_missing",
         [
             f"UPDATE delivery_events SET told = coalesce(told, '{{}}') || '{{\"photos\": [\"{'ab' * 32}\"]}}' WHERE delivery_id = {A_STOP}"
+        ],
+        None,
+    ),
+    "a stop of tomorrow stands in no round": (
+        "stop_without_round",
+        [
+            (
+                "UPDATE deliveries SET state_at = '2026-01-15 11:00+00' WHERE id = (SELECT id FROM deliveries "
+                "WHERE planned_on = '2026-01-16' AND state = 'planned' ORDER BY id LIMIT 1)"
+            )
         ],
         None,
     ),

@@ -84,7 +84,7 @@ BREAKS = {
         "billed_as_delivered",
         "UPDATE invoices SET total_minor = total_minor + 100 WHERE id = (SELECT id FROM invoices LIMIT 1)",
     ),
-    "empties are lost": ("empties_counted", "DELETE FROM container_movements"),
+    "empties are lost": ("containers_counted", "DELETE FROM container_movements"),
 }
 """What is broken: which invariant must find it, and how it is done behind the product's back."""
 

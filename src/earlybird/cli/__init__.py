@@ -19,6 +19,7 @@ from earlybird.cli import (
     pay,
     plan,
     reconcile,
+    rounds,
     schedule,
     serve,
     simulate,
@@ -54,6 +55,7 @@ app.add_typer(tables.app, name="export")
 app.add_typer(steps.app, name="steps")
 app.command("legacy-bill")(importing.legacy_bill)
 app.command()(plan.plan)
+app.add_typer(rounds.app, name="rounds")
 app.command()(confirm.confirm)
 app.command()(charge.charge)
 app.add_typer(bill.app, name="bill")

@@ -18,6 +18,7 @@ from earlybird.deliveries.service import planning
 from earlybird.infra.db import transaction
 from earlybird.kernel.clock import business_day, days
 from earlybird.kernel.money import Money
+from earlybird.routes.service import cutting
 from earlybird.territory import queries as territory
 
 Day = Annotated[
@@ -30,7 +31,7 @@ Through = Annotated[
 
 
 def plan(on: Day = None, through: Through = None, as_json: AsJson = False, data_dir: DataDir = None) -> None:
-    """Plan one or more service dates at every site of every business.
+    """Plan one or more service dates at every site of every business, and cut them into rounds.
 
     Planning again adds what is missing and adjusts what is neither out nor confirmed; nothing is
     planned twice. Each site's day is one transaction: interrupted, run it again.
@@ -53,6 +54,8 @@ def plan(on: Day = None, through: Through = None, as_json: AsJson = False, data_
             progress.update(task, description=f"Planning {site['business']}, {site['name']}, {day}")
             with transaction(engine) as session:
                 planned.append((site, planning.plan_day(session, ctx, site["id"], day)))
+            with transaction(engine) as session:
+                cutting.cut(session, ctx, site["id"], day)
             progress.advance(task)
     if as_json:
         answer([{"business": site["business"], "site": site["name"], **asdict(done)} for site, done in planned])

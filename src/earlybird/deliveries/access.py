@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session
@@ -60,9 +61,7 @@ class LinkLock(Lock):
     def _let_link_in(self, request: Request, ctx: Ctx, found: dict[str, Any] | None) -> Ctx:
         if found is None:
             raise LinkOver
-        wait = request.app.state.limiter.wait(f"link {found['id']}", request, per_minute=PER_MINUTE)
-        if wait:
-            raise TooMany(retry_after=wait)
+        slow_down(request, found["id"])
         if self.allowed not in found["actions"]:
             raise LinkMayNot(action=str(self.allowed))
         return links.as_link(ctx, found["id"], found["name"], round_id=found["round_id"], order_id=found["order_id"])
@@ -72,6 +71,13 @@ def _access(request: Request) -> str | None:
     """Return the access token of an opened link that a request brings, None where it brings none."""
     access = request.headers.get("authorization", "").partition(" ")[2].strip()
     return access if access.startswith(links.MARK) else None
+
+
+def slow_down(request: Request, link_id: UUID | None) -> None:
+    """Count one request of a link; refuse it where there were too many."""
+    wait = request.app.state.limiter.wait(f"link {link_id}", request, per_minute=PER_MINUTE)
+    if wait:
+        raise TooMany(retry_after=wait)
 
 
 def allow_with_link(action: str, allowed: LinkAction) -> Any:

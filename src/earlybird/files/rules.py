@@ -53,13 +53,13 @@ def taken(exif: Mapping[str, Any], said: datetime | None, zone: str) -> tuple[da
     """
     by_camera = _stamp(exif.get("taken"))
     offset = _offset(exif.get("offset"))
-    if by_camera and offset is not None and (found := _sane(by_camera - offset)):
-        return found, "camera"
+    if by_camera and offset is not None:
+        return by_camera - offset, "camera"
     by_gps = _stamp(f"{exif.get('gps_day')} {exif.get('gps_time')}")
-    if by_gps and (found := _sane(by_gps)):
-        return found, "gps"
-    if by_camera and (found := _sane(by_camera.replace(tzinfo=ZoneInfo(zone)))):
-        return found, "camera"
+    if by_gps:
+        return by_gps, "gps"
+    if by_camera:
+        return by_camera.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC), "camera"
     return said, "device" if said else None
 
 
@@ -72,8 +72,10 @@ def place(exif: Mapping[str, Any], said: Mapping[str, Any] | None) -> dict[str, 
 
 def _stamp(text: Any) -> datetime | None:
     match = STAMP.fullmatch(text) if isinstance(text, str) else None
+    if match is None or not FIRST_YEAR <= int(match[1]) <= LAST_YEAR:
+        return None
     try:
-        return datetime(*(int(part) for part in match.groups()), tzinfo=UTC) if match else None  # type: ignore[arg-type, misc]
+        return datetime(*(int(part) for part in match.groups()), tzinfo=UTC)  # type: ignore[arg-type, misc]
     except ValueError:
         return None
 
@@ -84,7 +86,3 @@ def _offset(text: Any) -> timedelta | None:
         return None
     found = timedelta(hours=int(match[2]), minutes=int(match[3]))
     return -found if match[1] == "-" else found
-
-
-def _sane(found: datetime) -> datetime | None:
-    return found.astimezone(UTC) if FIRST_YEAR <= found.year <= LAST_YEAR else None

@@ -192,7 +192,7 @@ def _run(engine: Engine, job: Periodic, ctx: Ctx, due_at: datetime, call: Callab
         error = failure.message if isinstance(failure, Failure) else type(failure).__name__
         error = f"{error} (trace {own.trace_id} in the log)"
     else:
-        count = found if isinstance(found, int) else None
+        count = found if isinstance(found, int) and not isinstance(found, bool) else None
     made = Run(job.name, due_at, Outcome.done if error is None else Outcome.failed, count, error)
     with transaction(engine) as session:
         _note(session, ctx.at(ctx.now + timedelta(seconds=time.monotonic() - begun)), job, made)

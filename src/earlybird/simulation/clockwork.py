@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
-
-from croniter import croniter
 
 from earlybird.infra.db import DatabaseDown, Engine
 from earlybird.infra.schedule import Periodic
+from earlybird.jobs import service
+from earlybird.jobs.states import Outcome
 from earlybird.kernel.ctx import SYSTEM, Ctx
 
 ZONE = ZoneInfo("Asia/Kolkata")
+PAUSE = timedelta(minutes=3)
+TRIES = 5
 
 
 @dataclass
@@ -38,30 +40,30 @@ def at(day: date, hour: int, minute: int = 0) -> datetime:
 
 @dataclass
 class Worker:
-    """Runs every job that came due since it last looked, once, in the order they are listed."""
+    """Runs what is due whenever it is woken, as the worker does: each job once, whatever died is done again."""
 
     engine: Engine
     clock: Clock
     jobs: tuple[Periodic, ...]
-    looked_at: datetime
+    hurt: Callable[[tuple[Periodic, ...]], int] = field(default=lambda _jobs: 0)
+    """Called before each time; says how many processes died under a job."""
     runs: int = 0
     again: int = 0
-    kill: Callable[[Periodic], bool] = field(default=lambda _job: False)
-    """Runs a job in a process that dies under it, where one is to die; says whether it did."""
 
     def work(self) -> None:
-        """Do what is due; what died is done again, as the next worker would."""
-        since, self.looked_at = self.looked_at, self.clock.now
-        for job in self.jobs:
-            if croniter(job.cron, since).get_next(datetime) > self.clock.now:
-                continue
-            self.again += self.kill(job)
-            try:
-                job.run(self.engine, self._ctx())
-            except DatabaseDown:
-                self.again += 1
-                job.run(self.engine, self._ctx())
-            self.runs += 1
+        """Do what is due; what failed is tried again minutes later, by the clock."""
+        self.again += self.hurt(self.jobs)
+        for _ in range(TRIES):
+            if self._run_due():
+                return
+            self.clock.now += PAUSE
+            self.again += 1
 
-    def _ctx(self) -> Ctx:
-        return Ctx(actor=SYSTEM, now=self.clock.now, via="job")
+    def _run_due(self) -> bool:
+        """Run what is due; say whether all of it went well."""
+        try:
+            made = service.run_due(self.engine, self.jobs, Ctx(actor=SYSTEM, now=self.clock.now, via="job"))
+        except DatabaseDown:
+            return False
+        self.runs += len(made)
+        return all(run.outcome == Outcome.done for run in made)

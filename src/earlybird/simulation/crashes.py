@@ -12,6 +12,7 @@ from sqlalchemy import event
 
 from earlybird.infra.db import APPLICATION, Engine, connect, rehearsal, value
 
+DOOMED = "earlybird simulation, doomed"
 WAIT_MS = 5000
 """How long the death of a backend is waited for."""
 
@@ -57,7 +58,20 @@ def killed(url: str, *, as_application: bool, statements: int, work: Callable[[E
         child = os.fork()
     if child == 0:
         _work_and_die(url, as_application=as_application, statements=statements, work=work)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    is_dead = os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    _wait_for_the_end(url)
+    return is_dead
+
+
+def _wait_for_the_end(url: str) -> None:
+    """Wait until the server has noticed that the process is gone: then its locks are."""
+    owner = connect(url)
+    with rehearsal(owner) as session:
+        for _ in range(WAIT_MS // 5):
+            if not value(session, "SELECT count(*) FROM pg_stat_activity WHERE application_name = :n", {"n": DOOMED}):
+                break
+            value(session, "SELECT pg_stat_clear_snapshot(), pg_sleep(0.005)")
+    owner.dispose()
 
 
 def _work_and_die(url: str, *, as_application: bool, statements: int, work: Callable[[Engine], object]) -> None:
@@ -70,7 +84,7 @@ def _work_and_die(url: str, *, as_application: bool, statements: int, work: Call
             os.kill(os.getpid(), signal.SIGKILL)
 
     try:
-        engine = connect(url, role=APPLICATION if as_application else None)
+        engine = connect(url, role=APPLICATION if as_application else None, connect_args={"application_name": DOOMED})
         event.listen(engine, "before_cursor_execute", count)
         event.listen(engine, "commit", count)
         work(engine)

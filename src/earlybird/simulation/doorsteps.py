@@ -5,14 +5,16 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from earlybird.simulation.clockwork import at
-from earlybird.simulation.model import DRIVER, STAFF, Line, Stop, Tell
-from earlybird.simulation.stage import CRASH_SHARE, DEEPEST, Driver, Outbox, Stage, Told
+from earlybird.simulation.dispatch import Hand, Round
+from earlybird.simulation.model import DRIVER, LINK, STAFF, Line, Stop, Tell, paise
+from earlybird.simulation.stage import CRASH_SHARE, DEEPEST, Outbox, Stage, Told
 from earlybird.simulation.wire import Asked, Person
 
 DAY = timedelta(days=1)
@@ -25,74 +27,34 @@ CHANCES = {"delivered": 885, "partial": 40, "absent": 30, "refused": 15, "forgot
 REASONS = {"absent": "customer_absent", "refused": "refused", "partial": "damaged"}
 
 
-def fetch(stage: Stage, day: date, shift: str) -> dict[str, list[Stop]]:
-    """Let every driver fetch their round; each stop of the plan must stand on exactly one list."""
-    planned = {s.key: s for s in stage.book.stops.values() if (s.day, s.shift) == (day, shift) and not s.is_cancelled}
-    extras = {str(extra.id): extra.key for extra in stage.book.extras.values()}
-    homes = {str(home.id): home.key for home in stage.book.homes.values()}
-    rounds: dict[str, list[Stop]] = {}
-    seen: set[str] = set()
-    for driver in stage.drivers:
-        rounds[driver.name] = []
-        for row in _list(stage, driver, day, shift):
-            key = extras.get(row["order_id"]) or f"{day}/{shift}/{homes.get(row['customer_id'])}"
-            key += f"#{row['attempt']}" if row["attempt"] > 1 else ""
-            stop = planned.get(key)
-            if stop is None or key in seen:
-                stage.wire.surprises.append(f"{driver.name} got a stop nobody expects, or twice: {key}")
-                continue
-            seen.add(key)
-            stop.id, stop.order_id = UUID(row["id"]), UUID(row["order_id"])
-            names = {str(article.id): name for name, article in stage.book.articles.items()}
-            stop.line_ids = {names[line["product_id"]]: UUID(line["order_line_id"]) for line in row["lines"]}
-            rounds[driver.name].append(stop)
-        rounds[driver.name].sort(key=lambda stop: stop.key)
-    for key in sorted(planned.keys() - seen):
-        stage.wire.surprises.append(f"no driver got the stop {key}")
-    stage.tally["stops"] += len(seen)
-    stage.tally["orders"] += sum(stop.attempt == 1 for stop in planned.values())
-    return rounds
-
-
-def _list(stage: Stage, driver: Driver, day: date, shift: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    cursor = ""
-    while True:
-        path = f"/api/deliveries?planned_on={day}&shift={shift}&limit=200{cursor}"
-        page = stage.wire.ask(driver.person, "GET", path).facts
-        found.extend(row for row in page["items"] if row["state"] != "cancelled")
-        if not page["next"]:
-            return found
-        cursor = f"&cursor={page['next']}"
-
-
-def drive(stage: Stage, day: date, shift: str, rounds: dict[str, list[Stop]]) -> None:
+def drive(stage: Stage, day: date, shift: str, rounds: Sequence[Round]) -> None:
     """Drive all rounds of a shift: batches from the phones with signal, outboxes on those without."""
     sent: list[list[tuple[Person, list[Told]]]] = [[] for _ in range(BATCHES)]
     hour, minute = HOURS[shift]
-    for driver in stage.drivers:
-        dice = stage.dice(day, f"{shift} {driver.name}")
-        taps = _taps(stage, dice, driver, day, shift, rounds[driver.name])
-        if not taps:
-            continue
-        if dice.random() < OFFLINE:
-            due = at(day, 15 if shift == "morning" else 21, 30) if dice.random() < 0.7 else at(day + DAY, 9, 30)  # noqa: PLR2004
-            stage.outboxes.append(Outbox(due, driver.person, taps))
-            stage.decide("offline", driver.name, shift, len(taps))
-            continue
-        for part in range(BATCHES):
-            until = at(day, hour, minute) + timedelta(minutes=50 * (part + 1))
-            since = until - timedelta(minutes=50) if part else at(day, 0)
-            now = [
-                told
-                for told in taps
-                if since <= _told_at(told) < until or (part == BATCHES - 1 and _told_at(told) >= until)
-            ]
-            sent[part].append((driver.person, now))
+    for one in rounds:
+        dice = stage.dice(day, f"{shift} {one.key}")
+        by_hand = _taps(stage, dice, one, day, shift)
+        for hand, taps in zip([*one.hands, *([one.helper] if one.helper else [])], by_hand, strict=True):
+            if taps and hand.authority != LINK and dice.random() < OFFLINE:
+                is_today = dice.random() < 0.7  # noqa: PLR2004
+                due = _back_in_town(day, shift) if is_today else at(day + DAY, 9, 30)
+                stage.outboxes.append(Outbox(due, hand.person, taps, f"{hand.name}a"))
+                stage.decide("offline", hand.name, shift, len(taps))
+                continue
+            for part in range(BATCHES):
+                until = at(day, hour, minute) + timedelta(minutes=50 * (part + 1))
+                since = until - timedelta(minutes=50) if part else at(day, 0)
+                is_last = part == BATCHES - 1
+                now = [told for told in taps if since <= _told_at(told) and (is_last or _told_at(told) < until)]
+                sent[part].append((hand.person, now))
     for part, batches in enumerate(sent):
         stage.clock.now = at(day, hour, minute) + timedelta(minutes=50 * (part + 1) + 5)
         _send(stage, stage.dice(day, f"{shift} sending {part}"), [batch for batch in batches if batch[1]], "online")
     _try_wrongly(stage, day, rounds)
+
+
+def _back_in_town(day: date, shift: str) -> datetime:
+    return at(day, 15 if shift == "morning" else 21, 30)
 
 
 def upload(stage: Stage, day: date) -> None:
@@ -105,75 +67,111 @@ def upload(stage: Stage, day: date) -> None:
         dice.shuffle(items)
         while items:
             size = dice.randint(5, 60)
-            _send(stage, dice, [(box.person, items[:size])], "offline")
+            _sync(stage, dice, box, items[:size])
             items = items[size:]
 
 
-def _taps(
-    stage: Stage, dice: random.Random, driver: Driver, day: date, shift: str, stops: Sequence[Stop]
-) -> list[Told]:
-    """Decide what happens at each stop of a round, and what the phone keeps of it."""
-    taps: list[Told] = []
+def _taps(stage: Stage, dice: random.Random, one: Round, day: date, shift: str) -> list[list[Told]]:
+    """Decide what happens at each stop of a round, and what each hand's phone keeps of it."""
     hour, minute = HOURS[shift]
-    for n, stop in enumerate(stops):
-        when = at(day, hour, minute) + timedelta(
-            seconds=20 + n * 8400 // max(1, len(stops)), milliseconds=dice.randrange(900)
-        )
+    taps: list[list[Told]] = [[] for _ in [*one.hands, *([one.helper] if one.helper else [])]]
+    for n, stop in enumerate(one.stops):
+        seconds = 20 + n * 8400 // len(one.stops)
+        when = at(day, hour, minute) + timedelta(seconds=seconds, milliseconds=dice.randrange(900))
         what = dice.choices(list(CHANCES), list(CHANCES.values()))[0]
         stage.decide(stop.key, what)
         if what == "forgotten":
             stage.tally["forgotten"] += 1
             continue
-        if dice.random() < 0.02:  # noqa: PLR2004  # the wrong button first
-            wrong = "absent" if what == "delivered" else "delivered"
-            taps.append(_tap(dice, driver, stop, wrong, when - timedelta(seconds=9)))
-            stage.tally["wrong taps"] += 1
-        taps.append(_tap(dice, driver, stop, what, when))
-        if dice.random() < 0.012:  # noqa: PLR2004  # the second phone says something else
-            other = dice.choice([one for one in ("delivered", "partial", "absent") if one != what])
-            spare = _tap(dice, driver, stop, other, when + timedelta(seconds=dice.randint(-5, 5)), phone="b")
-            stage.outboxes.append(Outbox(at(day, 15 if shift == "morning" else 21, 30), driver.spare, [spare]))
-            stage.tally["second phones"] += 1
-        if what in {"delivered", "partial"} and dice.random() < 0.01:  # noqa: PLR2004  # something comes back
-            taps.append(_back(dice, driver, stop, when + timedelta(minutes=4)))
-            stage.tally["returns"] += 1
+        if one.helper and dice.random() < 0.5:  # noqa: PLR2004  # a helper is faster
+            said = what if dice.random() < 0.9 else dice.choice(_others(what))  # noqa: PLR2004
+            taps[-1].append(_tap(dice, one.helper, stop, said, when + timedelta(seconds=dice.randint(-5, 5))))
+            stage.tally["by link"] += 1
+            if dice.random() < 0.7:  # noqa: PLR2004
+                continue
+        taps[0] += _main_taps(stage, dice, one.hands[0], stop, what, when)
+        if one.substitute and dice.random() < 0.1:  # noqa: PLR2004  # the driver was there, too
+            taps[1].append(_tap(dice, one.hands[1], stop, dice.choice(_others("")), when))
+            stage.tally["two drivers"] += 1
     return taps
 
 
-def _tap(dice: random.Random, driver: Driver, stop: Stop, what: str, when: datetime, phone: str = "a") -> Told:
+def _main_taps(stage: Stage, dice: random.Random, hand: Hand, stop: Stop, what: str, when: datetime) -> list[Told]:
+    """Return what the driver's phone keeps of a stop: also a wrong tap first, or something that comes back."""
+    taps = []
+    if dice.random() < 0.02:  # noqa: PLR2004
+        wrong = "absent" if what == "delivered" else "delivered"
+        taps.append(_tap(dice, hand, stop, wrong, when - timedelta(seconds=9)))
+        stage.tally["wrong taps"] += 1
+    taps.append(_tap(dice, hand, stop, what, when))
+    if hand.driver and dice.random() < 0.012:  # noqa: PLR2004  # the second phone says something else
+        spare = _tap(dice, hand, stop, dice.choice(_others(what)), when + timedelta(seconds=dice.randint(-5, 5)), "b")
+        due = _back_in_town(stop.day, stop.shift)
+        stage.outboxes.append(Outbox(due, hand.driver.spare, [spare], f"{hand.name}b"))
+        stage.tally["second phones"] += 1
+    if what in {"delivered", "partial"} and dice.random() < 0.01:  # noqa: PLR2004
+        taps.append(_back(dice, hand, stop, when + timedelta(minutes=4)))
+        stage.tally["returns"] += 1
+    return taps
+
+
+def _others(what: str) -> list[str]:
+    return [one for one in ("delivered", "partial", "absent") if one != what]
+
+
+def _tap(dice: random.Random, hand: Hand, stop: Stop, what: str, when: datetime, phone: str = "a") -> Told:
     """Return a confirmation, in one of the ways a phone may write it."""
-    driver.taps += 1
+    number = hand.person.tap(phone)
     quantities = {key: line.ordered if what == "delivered" else Decimal(0) for key, line in stop.lines.items()}
     if what == "partial":
         quantities = {key: line.ordered for key, line in stop.lines.items()}
         key = dice.choice(sorted(quantities))
         quantities[key] = dice.choice((Decimal(0), _part(stop.lines[key])))
-    empties = {"bottle": dice.randint(1, 6)} if what == "delivered" and dice.random() < 0.1 else {}  # noqa: PLR2004
-    tell = Tell(f"{driver.name}{phone}-{driver.taps}", "confirm", DRIVER, when, quantities, empties)
-    body = _body(stop, tell, seq=driver.taps)
+    containers = _containers(dice) if what == "delivered" and dice.random() < 0.1 else {}  # noqa: PLR2004
+    worth = sum(paise(line.price, line.ordered) for line in stop.lines.values())
+    cash = dice.choice((0, worth, 50000)) if dice.random() < 0.06 else None  # noqa: PLR2004
+    bag = hand.driver.name if hand.driver else None
+    tell = Tell(f"{hand.name}{phone}-{number}", "confirm", hand.authority, when, quantities, containers, cash, bag)
+    body = _body(stop, tell, device=f"{hand.name}{phone}", seq=number) | _beside(tell)
     if what == "partial" or dice.random() < 0.1:  # noqa: PLR2004
         body["lines"] = _lines(dice, stop, quantities)
     else:
         body["outcome"] = "delivered" if what == "delivered" else "not_delivered"
     if what in REASONS:
         body["reason"] = REASONS[what]
-    if empties:
-        body["empties"] = [{"container": name, "quantity": count} for name, count in empties.items()]
     return Told(body, stop, tell)
 
 
-def _back(dice: random.Random, driver: Driver, stop: Stop, when: datetime) -> Told:
+def _containers(dice: random.Random) -> dict[str, int]:
+    return {dice.choice(("-bottle", "-crate", "+crate")): dice.randint(1, 6)}
+
+
+def _beside(tell: Tell) -> dict[str, Any]:
+    """Return what a word says of containers and cash, as a phone writes it."""
+    facts: dict[str, Any] = {}
+    for way, count in tell.containers.items():
+        facts["given" if way[0] == "+" else "empties"] = [{"container": way[1:], "quantity": count}]
+    if tell.cash is not None:
+        facts["cash"] = {"amount_minor": tell.cash, "currency": "INR"}
+    return facts
+
+
+def _back(dice: random.Random, hand: Hand, stop: Stop, when: datetime) -> Told:
     """Return that part of a line came back."""
-    driver.taps += 1
+    number = hand.person.tap("a")
     key = dice.choice(sorted(stop.lines))
-    tell = Tell(f"{driver.name}a-{driver.taps}", "return", DRIVER, when, {key: _part(stop.lines[key])})
-    return Told(_body(stop, tell, driver.taps) | {"lines": _lines(dice, stop, tell.quantities)}, stop, tell)
+    tell = Tell(f"{hand.name}a-{number}", "return", hand.authority, when, {key: _part(stop.lines[key])})
+    return Told(
+        _body(stop, tell, device=f"{hand.name}a", seq=number) | {"lines": _lines(dice, stop, tell.quantities)},
+        stop,
+        tell,
+    )
 
 
-def _body(stop: Stop, tell: Tell, seq: int | None = None) -> dict[str, Any]:
+def _body(stop: Stop, tell: Tell, *, device: str | None = None, seq: int | None = None) -> dict[str, Any]:
     facts = {"client_id": tell.client_id, "kind": tell.kind, "order_id": str(stop.order_id),
              "delivery_id": str(stop.id), "device_at": tell.at.isoformat()}  # fmt: skip
-    return facts | ({"device_seq": seq} if seq is not None else {})
+    return facts | ({"device_id": device, "device_seq": seq} if seq is not None else {})
 
 
 def _lines(dice: random.Random, stop: Stop, quantities: dict[str, Decimal]) -> list[dict[str, str]]:
@@ -192,23 +190,44 @@ def _told_at(told: Told) -> datetime:
 
 
 def _send(stage: Stage, dice: random.Random, batches: Sequence[tuple[Person, list[Told]]], path: str) -> None:
-    """Send one batch of each phone, all at the same time; note what was taken."""
-    if not batches:
+    """Send what each phone has, all at the same time; note what was taken. A link tells stop by stop."""
+    asked: list[tuple[Asked, list[Told]]] = []
+    for person, items in batches:
+        if person.link:
+            asked += [(_alone(person, told), [told]) for told in items]
+        else:
+            body = {"confirmations": [told.body for told in items]}
+            asked.append((Asked(person, "POST", "/api/deliveries/confirmations", body), items))
+    if not asked:
         return
     if dice.random() < CRASH_SHARE * 2:
-        stage.crashes.arm(dice.randint(1, DEEPEST * len(batches)))
-    asked = [
-        Asked(person, "POST", "/api/deliveries/confirmations", {"confirmations": [told.body for told in items]})
-        for person, items in batches
-    ]
-    answers = stage.wire.together(asked)
+        stage.crashes.arm(dice.randint(1, DEEPEST * len(asked)))
+    answers = stage.wire.together([one for one, _ in asked])
     if dice.random() < 0.1:  # noqa: PLR2004  # an answer is lost on its way, so the phone sends again
-        answers[0] = stage.wire.together(asked[:1])[0]
+        answers[0] = stage.wire.together([asked[0][0]])[0]
     stage.crashes.disarm()
-    for (_, items), answer in zip(batches, answers, strict=True):
+    for (_, items), answer in zip(asked, answers, strict=True):
         if answer.is_right:
-            for told, verdict in zip(items, answer.facts["verdicts"], strict=True):
+            verdicts = answer.facts.get("verdicts", [answer.facts])
+            for told, verdict in zip(items, verdicts, strict=True):
                 _note(stage, told, verdict, path)
+
+
+def _alone(person: Person, told: Told) -> Asked:
+    """Return the request that tells one stop."""
+    body = {name: fact for name, fact in told.body.items() if name != "delivery_id"}
+    return Asked(person, "POST", f"/api/deliveries/{told.body['delivery_id']}/confirm", body)
+
+
+def _sync(stage: Stage, dice: random.Random, box: Outbox, items: list[Told]) -> None:
+    """Send a part of an outbox, and keep the cursor of what the phone has learnt."""
+    cursor = stage.cursors.get(box.device)
+    body = {"device_id": box.device, "cursor": cursor, "confirmations": [told.body for told in items]}
+    answer = stage.write(dice, box.person, "POST", "/api/sync", body)
+    if answer.is_right:
+        stage.cursors[box.device] = answer.facts["cursor"]
+        for told, verdict in zip(items, answer.facts["verdicts"], strict=True):
+            _note(stage, told, verdict, "offline")
 
 
 def _note(stage: Stage, told: Told, verdict: dict[str, Any], path: str) -> None:
@@ -222,15 +241,15 @@ def _note(stage: Stage, told: Told, verdict: dict[str, Any], path: str) -> None:
         told.stop.tells[told.tell.client_id] = told.tell
 
 
-def _try_wrongly(stage: Stage, day: date, rounds: dict[str, list[Stop]]) -> None:
+def _try_wrongly(stage: Stage, day: date, rounds: Sequence[Round]) -> None:
     """Let a phone tell what must not be taken: an unknown order, too much, somebody else's stop, the wrong time."""
     dice = stage.dice(day, f"wrong {stage.clock.now:%H}")
-    full = [driver for driver in stage.drivers if rounds[driver.name]]
-    if not full:
+    if not rounds:
         return
-    driver = dice.choice(full)
-    stop = dice.choice(rounds[driver.name])
-    foreign = [s for name, stops in rounds.items() if name != driver.name for s in stops]
+    mine = dice.choice(rounds)
+    hand = mine.hands[0]
+    stop = dice.choice(mine.stops)
+    foreign = [s for one in rounds if hand.driver not in (one.driver, one.substitute) for s in one.stops]
     old = [s for s in stage.book.stops.values() if s.id and s.day < day - DAY * 2]
     key = dice.choice(sorted(stop.lines))
     now = stage.clock.now
@@ -247,7 +266,7 @@ def _try_wrongly(stage: Stage, day: date, rounds: dict[str, list[Stop]]) -> None
         *([wrong(dice.choice(foreign))] if foreign else []),
         *([wrong(dice.choice(old))] if old else []),
     ]
-    _send(stage, dice, [(driver.person, tries)], "wrong")
+    _send(stage, dice, [(hand.person, tries)], "wrong")
 
 
 def correct(stage: Stage, day: date) -> None:
@@ -282,7 +301,10 @@ def _correct(stage: Stage, dice: random.Random, stop: Stop) -> None:
         "device_at": tell.at.isoformat(),
         "reason": "the customer called",
     }
-    stage.decide("correct", stop.key, *quantities.values())
+    if stop.cash()[0] and dice.random() < 0.5:  # noqa: PLR2004  # only the money was wrong
+        tell = replace(tell, quantities={}, cash=dice.choice((0, stop.cash()[0] // 2)))
+        body = {name: fact for name, fact in body.items() if name != "lines"} | _beside(tell)
+    stage.decide("correct", stop.key, *tell.quantities.values(), tell.cash)
     if stage.write(dice, stage.office, "POST", f"/api/deliveries/{stop.id}/correct", body).is_right:
         stop.tells[tell.client_id] = tell
         stage.tally["corrections"] += 1

@@ -183,9 +183,21 @@ def ledger_balances(session: Session, book: Book) -> Iterator[str]:
             "WHERE account IN ('receivable', 'customer_advance') GROUP BY 1",
         )
     }
+    cash, held = book.cash()
     for home in book.homes.values():
-        if owed.get(str(home.id), 0) != home.billed - home.paid:
-            yield f"{home.key} owes {owed.get(str(home.id), 0)} by the books; billed {home.billed}, paid {home.paid}"
+        paid = home.paid + cash.get(home.key, 0)
+        if owed.get(str(home.id), 0) != home.billed - paid:
+            yield f"{home.key} owes {owed.get(str(home.id), 0)} by the books; billed {home.billed}, paid {paid}"
+    bags = {
+        str(row["user_id"]): row["sum"]
+        for row in rows(
+            session, "SELECT user_id, sum(amount_minor) AS sum FROM postings WHERE account = 'driver_cash' GROUP BY 1"
+        )
+    }
+    for name, driver_id in book.drivers.items():
+        wanted = held.get(name, 0) - book.counted.get(name, 0)
+        if bags.get(str(driver_id), 0) != wanted:
+            yield f"{name} holds {bags.get(str(driver_id), 0)} by the books, {wanted} by the words"
 
 
 def billed_as_delivered(session: Session, book: Book) -> Iterator[str]:
@@ -207,24 +219,23 @@ def billed_as_delivered(session: Session, book: Book) -> Iterator[str]:
         yield f"charge {row['charge_id']} stands on {row['count']} bills"
 
 
-def empties_counted(session: Session, book: Book) -> Iterator[str]:
-    """At each stop as many empties were taken back as the highest word that counts them says."""
-    moved = {
-        (str(row["delivery_id"]), row["container"]): -row["sum"]
+def containers_counted(session: Session, book: Book) -> Iterator[str]:
+    """At each stop as many containers went each way as the highest word that counts them says."""
+    kept = {
+        (str(row["delivery_id"]), row["container"]): row["sum"]
         for row in rows(
             session,
             "SELECT e.delivery_id, m.container, sum(m.quantity) AS sum FROM container_movements m "
             "JOIN delivery_events e ON e.id = m.event_id GROUP BY 1, 2 HAVING sum(m.quantity) <> 0",
         )
     }
-    wanted = {
-        (str(stop.id), name): stop.empties(name)
-        for stop in book.stops.values()
-        for name in sorted({name for tell in stop.tells.values() for name in tell.empties})
-    }
-    for place in sorted(moved.keys() | wanted.keys()):
-        if moved.get(place, 0) != wanted.get(place, 0):
-            yield f"{place}: {wanted.get(place, 0)} by the words, {moved.get(place, 0)} kept"
+    wanted: Counter[tuple[str, str]] = Counter()
+    for stop in book.stops.values():
+        for way in sorted({way for tell in stop.tells.values() for way in tell.containers}):
+            wanted[str(stop.id), way[1:]] += stop.moved(way) * (1 if way[0] == "+" else -1)
+    for place in sorted(kept.keys() | wanted.keys()):
+        if kept.get(place, 0) != wanted.get(place, 0):
+            yield f"{place}: {wanted.get(place, 0)} by the words, {kept.get(place, 0)} kept"
 
 
 INVARIANTS: dict[str, Finder] = {
@@ -236,7 +247,7 @@ INVARIANTS: dict[str, Finder] = {
         charged_once,
         ledger_balances,
         billed_as_delivered,
-        empties_counted,
+        containers_counted,
     )
 }
 """Every invariant by its name, in the order they are asked."""

@@ -120,15 +120,19 @@ class Household:
 
 @dataclass(frozen=True)
 class Tell:
-    """One word about a stop, as it counts: absolute quantities by line, or for a return what came back."""
+    """One word about a stop, as it counts: absolute quantities by line, or for a return what came back.
+
+    Containers are counted by way and name (`+crate` given, `-bottle` taken back), cash in paise; `by` is the driver.
+    """
 
     client_id: str
     kind: str
     authority: int
     at: datetime
     quantities: dict[str, Decimal]
-    empties: dict[str, int] = field(default_factory=dict)
+    containers: dict[str, int] = field(default_factory=dict)
     cash: int | None = None
+    by: str | None = None
 
 
 @dataclass
@@ -160,6 +164,7 @@ class Stop:
     id: UUID | None = None
     order_id: UUID | None = None
     line_ids: dict[str, UUID] = field(default_factory=dict)
+    driver: str | None = None
 
     def delivered(self, line: Line) -> Decimal:
         """Return how much of a line stays at the door: the highest word on it, less what came back after."""
@@ -177,16 +182,26 @@ class Stop:
         )
         return max(NONE, min(line.ordered, last.quantities[line.key]) - back)
 
-    def empties(self, container: str) -> int:
-        """Return how many empties of a kind count as taken back here."""
-        words = [t for t in self.tells.values() if container in t.empties]
-        return max(words, key=lambda t: (t.authority, t.at, t.client_id)).empties[container] if words else 0
+    def moved(self, way: str) -> int:
+        """Return how many containers count as moved one way here."""
+        words = [t for t in self.tells.values() if way in t.containers]
+        return max(words, key=lambda t: (t.authority, t.at, t.client_id)).containers[way] if words else 0
+
+    def cash(self) -> tuple[int, str | None]:
+        """Return the cash that counts as taken here, in paise, and in whose bag it is."""
+        words = sorted(
+            (t for t in self.tells.values() if t.cash is not None), key=lambda t: (t.authority, t.at, t.client_id)
+        )
+        if not words:
+            return 0, None
+        bags = [t.by for t in words if t.by is not None]
+        return words[-1].cash or 0, bags[-1] if bags else self.driver
 
     def state(self) -> str:
         """Return where the visit stands."""
         if self.is_cancelled:
             return "cancelled"
-        if all(t.kind == "return" for t in self.tells.values()):
+        if not any(t.kind != "return" and t.quantities for t in self.tells.values()):
             return "planned"
         shares = [(line.ordered, self.delivered(line)) for line in self.lines.values()]
         if all(got == 0 for _, got in shares):
@@ -220,6 +235,8 @@ class Book:
         self.extras: dict[str, Extra] = {}
         self.stops: dict[str, Stop] = {}
         self.closed: set[date] = set()
+        self.drivers: dict[str, UUID] = {}
+        self.counted: dict[str, int] = {}
 
     def plan(self, day: date) -> list[Stop]:
         """Make the stops of a day from what is wanted now, and keep them; a closed day has none."""
@@ -242,9 +259,25 @@ class Book:
         self.stops |= made
         return list(made.values())
 
+    def plan_again(self, day: date) -> None:
+        """Make the stops of a day anew, on the evening before it: nobody is out with any of them."""
+        self.stops = {key: stop for key, stop in self.stops.items() if stop.day != day}
+        self.plan(day)
+
     def attempts(self, stop: Stop) -> list[Stop]:
         """Return all visits for the order of a first visit, in their order."""
         return [stop, *sorted((s for s in self.stops.values() if s.first is stop), key=lambda s: s.attempt)]
+
+    def cash(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return the cash taken at doors, by household and by the driver who holds or held it, in paise."""
+        paid: dict[str, int] = {}
+        held: dict[str, int] = {}
+        for stop in self.stops.values():
+            amount, bag = stop.cash()
+            if amount:
+                paid[stop.home.key] = paid.get(stop.home.key, 0) + amount
+                held[bag or ""] = held.get(bag or "", 0) + amount
+        return paid, held
 
     def bill(self, through: date) -> None:
         """Bill every household what is new up to a day."""

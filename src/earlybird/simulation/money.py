@@ -29,9 +29,10 @@ def bill(stage: Stage, day: date) -> None:
 def pay(stage: Stage, day: date) -> None:
     """Let some who owe pay, and a few pay ahead; bring the rows in as one batch, and a row of it again."""
     dice = stage.dice(day, "payments")
+    cash, _ = stage.book.cash()
     payments = []
     for home in stage.book.homes.values():
-        owed = home.billed - home.paid
+        owed = home.billed - home.paid - cash.get(home.key, 0)
         if owed > 0 and dice.random() < 0.15:  # noqa: PLR2004
             payments.append((home, dice.choice((owed, owed, owed, owed // 2 or 1, owed + 10000))))
         elif dice.random() < 0.01:  # noqa: PLR2004
@@ -54,6 +55,22 @@ def pay(stage: Stage, day: date) -> None:
         stage.tally["paid_minor"] += minor
         if dice.random() < 0.03:  # noqa: PLR2004
             _bounce(stage, dice, home, minor, row["payment_id"])
+
+
+def count_bags(stage: Stage, day: date) -> None:
+    """Count the drivers' cash at the depot; now and then a note is missing, and stays owed."""
+    dice = stage.dice(day, "bags")
+    _, held = stage.book.cash()
+    for driver in stage.drivers:
+        owed = held.get(driver.name, 0) - stage.book.counted.get(driver.name, 0)
+        if owed > 0 and dice.random() < 0.7:  # noqa: PLR2004
+            counted = owed - 1000 if owed > 1000 and dice.random() < 0.1 else owed  # noqa: PLR2004
+            body = {"counted_minor": counted, "currency": "INR"}
+            path = f"/api/drivers/{driver.id}/settlements"
+            if stage.write(dice, stage.admin, "POST", path, body).is_right:
+                stage.book.counted[driver.name] = stage.book.counted.get(driver.name, 0) + counted
+                stage.decide("counted", driver.name, counted)
+                stage.tally["settlements"] += 1
 
 
 def _bounce(stage: Stage, dice: random.Random, home: Household, minor: int, payment_id: str) -> None:

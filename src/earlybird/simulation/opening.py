@@ -114,6 +114,7 @@ def _take_on_drivers(stage: Stage, rounds: int) -> None:
         spare = Person(person.name, email, PASSWORD, device="Nokia G21")
         area = n if n < rounds else None
         stage.drivers.append(Driver(f"D{n}", person, spare, UUID(made["id"]), area))
+        stage.book.drivers[f"D{n}"] = UUID(made["id"])
         for shift in ("morning", "evening") if area is not None else ():
             body = {"shift": shift, "driver_id": made["id"], "valid_from": str(today)}
             stage.wire.ask(stage.admin, "POST", f"/api/areas/{areas[f'Area {area}']}/drivers", body)

@@ -13,13 +13,14 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from earlybird import wiring
-from earlybird.infra.db import APPLICATION, can_act_as_application, connect, rehearsal, run
+from earlybird.infra.db import APPLICATION, can_act_as_application, connect, rehearsal, rows, run
 from earlybird.infra.schedule import Periodic
 from earlybird.infra.security import Keys
 from earlybird.infra.settings import Settings
+from earlybird.jobs import service as jobs
 from earlybird.kernel.ctx import SYSTEM, Ctx
 from earlybird.main import create_app
-from earlybird.simulation import doorsteps, invariants, money, opening, wishes
+from earlybird.simulation import dispatch, doorsteps, invariants, money, opening, wishes
 from earlybird.simulation.clockwork import Clock, Worker, at
 from earlybird.simulation.crashes import Crashes, killed
 from earlybird.simulation.invariants import Violation
@@ -121,62 +122,75 @@ def _stage(url: str, folder: Path, seed: int, first: date) -> Iterator[Stage]:
         crashes = Crashes(engine, owner)
         app = create_app(engine, clock, keys=Keys.read(settings), settings=settings)
         site_id, ways = opening.settle_in(owner, clock)
-        worker = Worker(engine, clock, wiring.periodic(settings), clock.now)
+        worker = Worker(engine, clock, wiring.periodic(settings))
         with Wire(app, clock, crashes) as wire:
             admin, office = (opening.come_in(wire, email, way) for email, way in ways.items())
             book = Book(opening.articles())
             stage = Stage(seed, engine, owner, clock, wire, worker, crashes, book, site_id, admin, office)
-            worker.kill = _killer(stage, url, as_application=is_application)
+            worker.hurt = _hurter(stage, url, as_application=is_application)
             yield stage
     finally:
         engine.dispose()
         owner.dispose()
 
 
-def _killer(stage: Stage, url: str, *, as_application: bool) -> Callable[[Periodic], bool]:
-    """Return what now and then runs a job in a process that dies under it."""
-    dice = random.Random(f"{stage.seed} kills")  # noqa: S311  # a game, no secret
+def _hurter(stage: Stage, url: str, *, as_application: bool) -> Callable[[tuple[Periodic, ...]], int]:
+    """Return what now and then kills a process under a job before the others run, or a backend while they do."""
+    dice = random.Random(f"{stage.seed} jobs")  # noqa: S311  # a game, no secret
 
-    def kill(job: Periodic) -> bool:
-        if dice.random() > 0.02:  # noqa: PLR2004
-            return False
+    def hurt(listed: tuple[Periodic, ...]) -> int:
+        stage.crashes.disarm()
+        if dice.random() < 0.15:  # noqa: PLR2004
+            stage.crashes.arm(dice.randint(1, 400))
+        if dice.random() > 0.15:  # noqa: PLR2004
+            return 0
+        job, statements = dice.choice(listed), dice.randint(1, 40)
         ctx = Ctx(actor=SYSTEM, now=stage.clock.now, via="job")
         return killed(
-            url, as_application=as_application, statements=dice.randint(1, 30), work=lambda engine: job.run(engine, ctx)
+            url,
+            as_application=as_application,
+            statements=statements,
+            work=lambda engine: jobs.run_due(engine, [job], ctx),
         )
 
-    return kill
+    return hurt
 
 
 def _play(stage: Stage, day: date) -> None:
     """Play one day from the night's jobs to the plan of the next."""
-    _at(stage, day, 3, 0)
+    stage.clock.now = at(day, 3)
     doorsteps.try_again(stage, day)
+    _at(stage, day, 3, 5)
     for shift, hour in (("morning", 4), ("evening", 16)):
-        _at(stage, day, hour, 30)
-        rounds = doorsteps.fetch(stage, day, shift)
+        stage.clock.now = at(day, hour, 30)
+        rounds = dispatch.fetch(stage, day, shift)
+        dispatch.prepare(stage, day, shift, rounds)
         doorsteps.drive(stage, day, shift, rounds)
+        dispatch.close(stage, day, shift, rounds)
         if shift == "morning":
-            _at(stage, day, 9, 40)
+            stage.clock.now = at(day, 9, 40)
             doorsteps.upload(stage, day)
             doorsteps.correct(stage, day)
             money.bill(stage, day)
             _at(stage, day, 12, 0)
             money.pay(stage, day)
+            money.count_bags(stage, day)
             wishes.ask_for_changes(stage, day)
-            _at(stage, day, 15, 45)
+            stage.clock.now = at(day, 15, 45)
             doorsteps.upload(stage, day)
     _night(stage, day)
 
 
 def _night(stage: Stage, day: date) -> None:
-    """Let the cut-off pass, refuse who comes late, plan tomorrow, and settle the day."""
+    """Let the cut-off pass, plan tomorrow, refuse who comes late but for what the office allows, and settle the day."""
     _at(stage, day, 20, 10)
     stage.book.plan(day + DAY)
     stage.clock.now = at(day, 20, 40)
     if day >= first_of(stage):
         wishes.ask_too_late(stage, day)
-    _at(stage, day, 21, 45)
+        if wishes.allow_late(stage, day):
+            stage.book.plan_again(day + DAY)
+    stage.clock.now = at(day, 21, 45)
     doorsteps.upload(stage, day)
     _at(stage, day, 23, 30)
 
@@ -190,6 +204,7 @@ def _at(stage: Stage, day: date, hour: int, minute: int) -> None:
     """Let it be that time, and the worker do what came due."""
     stage.clock.now = at(day, hour, minute)
     stage.worker.work()
+    stage.crashes.disarm()
 
 
 def _questions(stage: Stage) -> list[Violation]:
@@ -221,6 +236,15 @@ def _questions(stage: Stage) -> list[Violation]:
             path = f"/api/reconcile/findings?check={asked['name']}&state=open&limit={invariants.MOST}"
             titles = [row["title"] for row in stage.wire.ask(stage.admin, "GET", path).facts["items"]]
             found += [Violation("every_question_answered_none", f"{asked['name']}: {title}") for title in titles]
+    missed = ["job_missed", "job_failed", "plan_run_missed", *([] if stage.outboxes else ["device_gap"])]
+    with rehearsal(stage.owner) as session:
+        told = rows(
+            session,
+            "SELECT check_name || ': ' || title AS what FROM findings "
+            "WHERE state = 'open' AND (severity = 'error' OR check_name = ANY(:missed)) ORDER BY 1",
+            {"missed": missed},
+        )
+    found += [Violation("nothing_is_missed", row["what"]) for row in told]
     return found + [Violation("answers_as_promised", what) for what in stage.wire.surprises]
 
 

@@ -32,7 +32,6 @@ class Driver:
     spare: Person
     id: UUID
     area: int | None
-    taps: int = 0
 
 
 @dataclass
@@ -52,6 +51,7 @@ class Outbox:
     due: datetime
     person: Person
     items: list[Told]
+    device: str
 
 
 @dataclass
@@ -72,6 +72,7 @@ class Stage:
     drivers: list[Driver] = field(default_factory=list)
     logins: dict[str, Person] = field(default_factory=dict)
     outboxes: list[Outbox] = field(default_factory=list)
+    cursors: dict[str, str] = field(default_factory=dict)
     so_far: dict[str, int] = field(default_factory=dict)
     tally: Counter[str] = field(default_factory=Counter)
     _numbers: Counter[str] = field(default_factory=Counter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,13 +16,14 @@ from earlybird.simulation.clockwork import Clock
 from earlybird.simulation.crashes import Crashes
 
 TOKEN_LIFE = timedelta(minutes=9)
+LINK_LIFE = timedelta(minutes=29)
 AGAIN = 503
 TRIES = 4
 
 
 @dataclass
 class Person:
-    """Somebody with a login; `device` is what the phone calls itself."""
+    """Somebody with a login, or with a shared link; `device` is what the phone calls itself."""
 
     name: str
     email: str
@@ -31,6 +33,15 @@ class Person:
     access: str | None = None
     refresh: str | None = None
     until: datetime | None = None
+    link: str | None = None
+    pin: str | None = None
+    device_key: str | None = None
+    taps: Counter[str] = field(default_factory=Counter)
+
+    def tap(self, phone: str) -> int:
+        """Return the next number of one of their phones."""
+        self.taps[phone] += 1
+        return self.taps[phone]
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,9 @@ class Wire:
         """See to it that somebody holds a token that is still good: by refreshing, else by their password."""
         if person.access and person.until and self.clock.now < person.until:
             return
+        if person.link:
+            await self._open_link(person)
+            return
         if person.refresh:
             found = await self._ask(Asked(None, "POST", "/api/auth/refresh", {"refresh_token": person.refresh}))
         else:
@@ -135,6 +149,15 @@ class Wire:
         if found.is_right:
             person.access, person.refresh = found.facts["access_token"], found.facts["refresh_token"]
             person.until = self.clock.now + TOKEN_LIFE
+
+    async def _open_link(self, person: Person) -> None:
+        """Open a shared link: the first time with its PIN, later as a device that it knows."""
+        body = {"token": person.link} | ({"pin": person.pin} if person.pin else {})
+        body |= {"device_key": person.device_key} if person.device_key else {}
+        found = await self._ask(Asked(None, "POST", "/api/link/open", body))
+        if found.is_right:
+            person.access, person.device_key = found.facts["access_token"], found.facts["device_key"]
+            person.until = self.clock.now + LINK_LIFE
 
     async def _log_in(self, person: Person, password: str) -> Answer:
         return await self._ask(Asked(None, "POST", "/api/auth/login", {"email": person.email, "password": password}))

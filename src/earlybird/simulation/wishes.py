@@ -50,7 +50,7 @@ class Ask:
         return self.stage.write(self.dice, self.stage.office, "POST", path, body).is_right
 
 
-Wish = Callable[[Ask], bool]
+Wish = Callable[["Ask"], bool]
 
 
 def ask_for_changes(stage: Stage, day: date) -> None:
@@ -91,6 +91,62 @@ def ask_too_late(stage: Stage, day: date) -> None:
         stage.write(dice, by, method, where, body, wants=(409,))
         stage.decide("too late", standing.key, where.rpartition("/")[2])
         stage.tally["refused"] += 1
+
+
+def allow_late(stage: Stage, day: date) -> bool:
+    """Let the office allow something for tomorrow after its cut-off; say whether it changed what is due."""
+    dice = stage.dice(day, "allowed late")
+    if dice.random() < 0.5:  # noqa: PLR2004
+        return False
+    for _ in range(TRIES):
+        home = stage.book.homes[dice.choice(list(stage.book.homes))]
+        if request(Ask(stage, dice, home, dice.choice(home.standing), day + DAY), late="that_day"):
+            stage.decide("allowed late", home.key)
+            stage.tally["late requests"] += 1
+            return True
+    return False
+
+
+def request(ask: Ask, late: str | None = None) -> bool:
+    """Ask the office for a pause, another quantity or something extra; it says yes, or no, which changes nothing."""
+    standing, since, dice = ask.standing, ask.since, ask.dice
+    if standing.stops_on is not None or not standing.runs(since) or ask.home.is_away(since):
+        return False
+    if since in ask.stage.book.closed or any(end is None or end >= since for _, end in standing.pauses):
+        return False
+    kind = dice.choice(("pause", "quantity", "extra_product"))
+    step = standing.want(since).article.step
+    article = ask.stage.book.articles[dice.choice(sorted(ask.stage.book.articles))]
+    shift, quantity, ends_on = dice.choice(SHIFTS), step * dice.randrange(5), since + DAY * dice.randrange(3)
+    facts: dict[str, Any] = {
+        "pause": {"subscription_id": str(standing.id), "ends_on": str(ends_on)},
+        "quantity": {"subscription_id": str(standing.id), "quantity": str(quantity)},
+        "extra_product": {"product_id": str(article.id), "quantity": str(article.step), "shift": shift},
+    }[kind]
+    body = {"client_id": f"wish-{ask.stage.number('request')}", "kind": kind, "service_on": str(since),
+            "customer_id": str(ask.home.id), **facts}  # fmt: skip
+    made = ask.stage.write(dice, ask.stage.speaker(ask.home), "POST", "/api/requests", body)
+    if not made.is_right:
+        return False
+    path = f"/api/requests/{made.facts['id']}"
+    if late is None and dice.random() < 0.2:  # noqa: PLR2004
+        ask.stage.write(dice, ask.stage.office, "POST", f"{path}/reject", {"reason": "no van there"})
+        return True
+    if late is not None:
+        ask.stage.write(dice, ask.stage.office, "POST", f"{path}/approve", {}, wants=(409, 422))
+    yes = {"reason": "they called", "late": late} if late else {}
+    done = ask.stage.write(dice, ask.stage.office, "POST", f"{path}/approve", yes)
+    if not done.is_right:
+        return False
+    if kind == "pause":
+        standing.pauses.append((since, ends_on))
+    elif kind == "quantity":
+        standing.said[since] = (quantity, standing.said.get(since, (None, None))[1])
+    else:
+        key = f"{since}/{shift}/{ask.home.key}/extra-{ask.stage.number('extra')}"
+        line = Line(article.key, article, article.step, article.price(since))
+        ask.stage.book.extras[key] = Extra(key, ask.home, since, shift, {line.key: line}, id=done.facts["order_id"])
+    return True
 
 
 def pause(ask: Ask) -> bool:
@@ -244,6 +300,9 @@ def cancel_extra(ask: Ask) -> bool:
 
 def leave_for_a_while(ask: Ask) -> bool:
     """Let the office note that a household takes nothing from a day on, until it is back."""
+    away = [home for home in ask.stage.book.homes.values() if home.away and home.away[-1][1] is None]
+    if away and ask.dice.random() < 0.5:  # noqa: PLR2004
+        ask = ask.of(ask.dice.choice(away))
     if ask.home.away and ask.home.away[-1][1] is None:
         if not ask.move("activate", {"reason": "back"}):
             return False
@@ -302,6 +361,7 @@ WISHES: tuple[tuple[Wish, int], ...] = (
     (cancel_extra, 3),
     (leave_for_a_while, 4),
     (join, 2),
+    (request, 8),
 )
 """What is wished for, and how often among a hundred wishes or so."""
 

@@ -8,9 +8,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 
+from earlybird.deliveries.access import allow_with_link
 from earlybird.deliveries.queries import photos as queries
 from earlybird.deliveries.schemas.photos import PhotoOut, Photos, Said, Withdraw
-from earlybird.deliveries.service import photos
+from earlybird.deliveries.service import photos, telling
+from earlybird.deliveries.states import LinkAction
 from earlybird.files import service as files
 from earlybird.files.errors import FileIdTaken
 from earlybird.files.states import FileKind
@@ -23,7 +25,7 @@ from earlybird.kernel.ctx import Ctx
 
 router = APIRouter(prefix="/api/deliveries", tags=["photos"], responses=http.PROBLEMS)
 
-LOCK = allow("deliveries.photograph")
+LOCK = allow_with_link("deliveries.photograph", LinkAction.confirm)
 BYTES = {"schema": {"type": "string", "format": "binary", "minLength": 1, "maxLength": LARGEST}}
 KINDS = ("image/jpeg", "image/png", "image/webp", "application/octet-stream")
 BODY = {"requestBody": {"required": True, "content": dict.fromkeys(KINDS, BYTES)}}
@@ -79,7 +81,9 @@ def add(
     It is opened and made anew; the file itself is not kept. Time and place are kept in the record, and not shown in
     the picture.
     """
-    made = photos.add(session, ctx, delivery_id, kind=FileKind.photo, said=said, digest=found.digest, kept=found.kept)
+    made = photos.add(
+        session, telling.through(ctx), delivery_id, kind=FileKind.photo, said=said, digest=found.digest, kept=found.kept
+    )
     return _shown(request, ctx, made)
 
 

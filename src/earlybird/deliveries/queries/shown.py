@@ -175,10 +175,13 @@ def delivery(session: Session, ctx: Ctx, delivery_id: UUID) -> dict[str, Any]:
     }
 
 
-def reaches_order(session: Session, ctx: Ctx, order_id: UUID) -> bool:
-    """Say whether the actor reaches a delivery of that order."""
-    sql = f"SELECT EXISTS (SELECT FROM deliveries d WHERE d.order_id = :order_id AND {visible(ctx)})"
-    return bool(value(session, sql, {"order_id": order_id, **reach(ctx)}))
+def latest_of_order(session: Session, ctx: Ctx, order_id: UUID) -> UUID | None:
+    """Return the latest attempt of an order that the actor reaches, None where they reach none."""
+    sql = (
+        f"SELECT d.id FROM deliveries d WHERE d.order_id = :order_id AND {visible(ctx)} ORDER BY d.attempt DESC LIMIT 1"
+    )
+    found: UUID | None = value(session, sql, {"order_id": order_id, **reach(ctx)})
+    return found
 
 
 def order_of(session: Session, ctx: Ctx, delivery_id: UUID) -> dict[str, Any]:

@@ -219,6 +219,7 @@ def _accept(
         item.containers,
         (item.cash.amount_minor, item.cash.currency) if item.cash else None,
         stops.user_of(actor[0], actor[1]),
+        item.device_id,
     )
     event_id = ids.new_id()
     before = {way: rules.containers(stop.events, way) for way in told.containers}
@@ -283,7 +284,7 @@ def _take_cash(chunk: Chunk, order: Order, stop: Stop, event_id: UUID, before: C
     chunk.kept.find(
         "cash_disagrees",
         stop.id,
-        "Two people told different cash of one stop.",
+        "Two people, or two devices, told different cash of one stop.",
         order.customer_id,
         order_id=order.id,
         delivery_id=stop.id,
@@ -303,7 +304,7 @@ def _compare(chunk: Chunk, order: Order, stop: Stop, line: Line) -> None:
         chunk.kept.find(
             "confirmations_disagree",
             line.id,
-            "Two people told different quantities of one line.",
+            "Two people, or two devices, told different quantities of one line.",
             order.customer_id,
             order_id=order.id,
             delivery_id=stop.id,

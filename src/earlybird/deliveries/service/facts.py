@@ -121,6 +121,8 @@ class Kept:
             words["cash"] = item.cash.model_dump()
         if item.note:
             words["note"] = item.note
+        if item.device_id:
+            words["device_id"] = item.device_id
         if item.photos:
             words["photos"] = item.photos
             self.pictured.add(str(verdict.delivery_id))

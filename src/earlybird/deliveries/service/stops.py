@@ -208,6 +208,7 @@ def _load_told(session: Session, chunk: Chunk, stops: dict[str, Stop], client_id
                 client_id, kind, authority, device_at, actor_word(actor_kind, actor_id, actor_name),
                 {line: Decimal(quantity) for line, quantity in lines.items()}, _containers(words),
                 (cash["amount_minor"], cash["currency"]) if cash else None, user_of(actor_kind, actor_id),
+                words.get("device_id"),
             )
         )  # fmt: skip
         seen.add(stop_id)

@@ -88,7 +88,7 @@ def _named(telling: Telling, order_id: UUID | None) -> Confirmation:
 
 
 def _word(ctx: Ctx, item: Confirmation | NotRead) -> Word:
-    return Word(_through(ctx), item, door.as_text(item), _whose(ctx))
+    return Word(through(ctx), item, door.as_text(item), _whose(ctx))
 
 
 def tell_many(
@@ -96,7 +96,7 @@ def tell_many(
 ) -> list[Verdict]:
     """Take a synced round; each is judged alone. Who is no admin and says who tells it is refused."""
     items = [item if isinstance(item, NotRead) else _as_told(ctx, item) for item in confirmations]
-    verdicts = door.confirm_many(session, _through(ctx), items, bodies=bodies, whose=_whose(ctx))
+    verdicts = door.confirm_many(session, through(ctx), items, bodies=bodies, whose=_whose(ctx))
     facts.note_sequences(session, [(ctx, item) for item in confirmations if isinstance(item, Confirmation)])
     return verdicts
 
@@ -113,7 +113,7 @@ def mark_delivered(session: Session, ctx: Ctx, body: MarkDelivered) -> Verdict:
         refused = door.refused(None, failure)
         facts.keep_rejections(session, ctx, [text], [refused])
         return refused
-    verdict = door.confirm_many(session, _through(ctx), [_as_told(ctx, given)], bodies=[text], whose=_whose(ctx))[0]
+    verdict = door.confirm_many(session, through(ctx), [_as_told(ctx, given)], bodies=[text], whose=_whose(ctx))[0]
     if verdict.failure and verdict.failure.field:
         field = verdict.failure.field.replace("device_at", "delivery_date").replace("lines.", "items.")
         verdict.failure.field = field.replace(".quantity", ".delivered_qty")
@@ -124,9 +124,9 @@ def _marked(session: Session, ctx: Ctx, body: MarkDelivered) -> Confirmation:
     """Return the confirmation that the words of an old app amount to."""
     if not body.order_id:
         raise errors.OrderMissing(field="order_id")
-    order_id = _reached(session, ctx, body.order_id)
+    order_id, delivery_id = _reached(session, ctx, body.order_id)
     customer_id, zone = next((row[1], row[3]) for row in queries.orders_locked(session, [order_id]))
-    words: dict[str, Any] = {"kind": EventKind.confirm, "order_id": order_id}
+    words: dict[str, Any] = {"kind": EventKind.confirm, "order_id": order_id, "delivery_id": delivery_id}
     if body.items and body.status not in NOTHING_WENT:
         words["lines"] = _marked_lines(session, order_id, body.items)
     elif body.status in SOME_WENT:
@@ -151,15 +151,16 @@ def _marked(session: Session, ctx: Ctx, body: MarkDelivered) -> Confirmation:
     return Confirmation.model_validate({**words, "client_id": client_id, "device_at": at})
 
 
-def _reached(session: Session, ctx: Ctx, name: str) -> str:
-    """Return the id of the order of that name, ours or the old system's, of which the actor may speak."""
+def _reached(session: Session, ctx: Ctx, name: str) -> tuple[str, UUID]:
+    """Return the order of that name, ours or the old system's, and its latest attempt of which the actor may speak."""
     try:
         found: str | None = str(UUID(name))
     except ValueError:
         found = None
     for order_id in (found, queries.order_named(session, name)):
-        if order_id is not None and shown.reaches_order(session, ctx, UUID(order_id)):
-            return order_id
+        delivery_id = shown.latest_of_order(session, ctx, UUID(order_id)) if order_id is not None else None
+        if order_id is not None and delivery_id is not None:
+            return order_id, delivery_id
     raise errors.OrderUnknown(field="order_id")
 
 
@@ -198,7 +199,8 @@ def _entrance(ctx: Ctx) -> Via:
     return Via.driver_app if ctx.actor.kind == "user" and Scope.round in ctx.actor.scopes else Via.api
 
 
-def _through(ctx: Ctx) -> Ctx:
+def through(ctx: Ctx) -> Ctx:
+    """Return the circumstances with the entrance the actor came by; staff may have named another."""
     return ctx if Scope.all in ctx.actor.scopes else replace(ctx, via=str(_entrance(ctx)))
 
 

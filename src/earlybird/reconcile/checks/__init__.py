@@ -2,6 +2,7 @@
 
 from earlybird.reconcile.checks import (
     allocation_too_much,
+    cash_not_posted,
     charge_not_billed,
     charge_without_fact,
     customer_without_login,
@@ -25,6 +26,7 @@ from earlybird.reconcile.checks import (
     photo_missing,
     receivable_unexplained,
     stop_state_differs,
+    stop_without_round,
     wrong_amount,
 )
 
@@ -56,6 +58,8 @@ CHECKS = tuple(
         stop_state_differs,
         line_not_its_charge,
         photo_missing,
+        stop_without_round,
+        cash_not_posted,
     )
 )
 """Every question; their numbers are 1, 2, 3 …"""

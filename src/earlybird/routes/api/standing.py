@@ -26,7 +26,7 @@ from earlybird.routes.schemas.standing import (
 from earlybird.routes.service import standing as service
 from earlybird.territory.states import Shift
 
-router = APIRouter(prefix="/api", tags=["rounds"], responses=http.PROBLEMS)
+router = APIRouter(prefix="/api", tags=["standing rounds"], responses=http.PROBLEMS)
 
 
 @router.get("/standing-rounds")

