@@ -15,7 +15,7 @@ from earlybird.audit import service as audit
 from earlybird.audit.errors import ChangedMeanwhile
 from earlybird.deliveries import errors, rules
 from earlybird.deliveries.rules import Cash, Line, Told, Whose
-from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, OrderKey, Verdict, said
+from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, Verdict, said
 from earlybird.deliveries.service import facts, stops
 from earlybird.deliveries.service.stops import Chunk, Known, Order, Stop, Word
 from earlybird.deliveries.states import MACHINE, DeliveryState, EventKind
@@ -130,7 +130,7 @@ def _judge(chunk: Chunk, word: Word, item: Confirmation) -> Verdict:
     digest = item.digest()
     known = chunk.known.get(item.client_id)
     if known is not None:
-        if known.digest is not None and known.digest != digest:
+        if known.digest is not None and not (known.digest == digest and chunk.is_about(item, known.verdict)):
             raise errors.ClientIdTaken(field="client_id")
         return known.verdict
     order = _order(chunk, item, whose)
@@ -158,13 +158,8 @@ def _judge(chunk: Chunk, word: Word, item: Confirmation) -> Verdict:
 
 def _order(chunk: Chunk, item: Confirmation, whose: Whose | None) -> Order:
     """Return the order that a confirmation names."""
-    name = item.order_id
-    if item.order_code is not None:
-        found = chunk.names.get(item.order_code)
-        where = "order_code"
-    else:
-        where = "order_id"
-        found = chunk.names.get((name.source, name.kind, name.key)) if isinstance(name, OrderKey) else str(name)
+    where = "order_code" if item.order_code is not None else "order_id"
+    found = chunk.order_named(item)
     if isinstance(found, Failure):
         raise found
     order = chunk.orders.get(found) if found is not None else None

@@ -99,6 +99,18 @@ class Chunk:
     kept: facts.Kept = field(default_factory=facts.Kept)
     touched: dict[str, Order] = field(default_factory=dict)
 
+    def order_named(self, item: Confirmation) -> str | Failure | None:
+        """Return the id of the order that a confirmation names; None for none, a failure where it cannot be told."""
+        if item.order_code is not None:
+            return self.names.get(item.order_code)
+        name = item.order_id
+        return self.names.get((name.source, name.kind, name.key)) if isinstance(name, OrderKey) else str(name)
+
+    def is_about(self, item: Confirmation, verdict: Verdict) -> bool:
+        """Say whether a confirmation is about the order and delivery that an earlier verdict speaks of."""
+        is_same_stop = item.delivery_id is None or str(item.delivery_id) == str(verdict.delivery_id)
+        return is_same_stop and self.order_named(item) == str(verdict.order_id)
+
 
 def authority(whose: Whose | None, order: Order, stop: Stop) -> Authority | None:
     """Return how much the word of the one who tells counts about that stop; None where it is not theirs."""
