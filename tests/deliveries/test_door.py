@@ -20,7 +20,7 @@ import make
 from conftest import NOW, SOAK
 from earlybird.deliveries import errors
 from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, Verdict, read
-from earlybird.deliveries.service import door
+from earlybird.deliveries.service import attempts, door
 from earlybird.infra.db import rows, value
 from earlybird.kernel.ctx import Ctx
 from make.business import Firm
@@ -411,7 +411,7 @@ def test_empties_leave_the_customer_once_however_many_tell_it(town: Town) -> Non
 def test_an_order_is_the_sum_of_its_attempts(town: Town) -> None:
     order = town.order("2", "1")
     town.tell(order, client_id="a", outcome="not_delivered")
-    second = door.plan_next_attempt(
+    second = attempts.plan_next(
         town.session, town.ctx, order.order_id, on=date(2026, 1, 16), shift="evening", driver_id=None
     )
     assert town.states(order) == ("planned", "not_delivered")
@@ -431,7 +431,7 @@ def test_an_order_is_the_sum_of_its_attempts(town: Town) -> None:
     town.tell(order, client_id="e", attempt=1, authority="staff", device_at="2026-01-15T10:00:00+05:30")
     assert {f["check_name"] for f in rows(town.session, "SELECT * FROM findings")} == {"quantities_beyond_order"}
     with pytest.raises(errors.NoNextAttempt):
-        door.plan_next_attempt(town.session, town.ctx, order.order_id, on=ON, shift=None, driver_id=None)
+        attempts.plan_next(town.session, town.ctx, order.order_id, on=ON, shift=None, driver_id=None)
 
 
 def test_a_rejected_one_that_comes_right_is_resolved(town: Town) -> None:
