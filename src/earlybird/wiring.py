@@ -88,6 +88,7 @@ def routers() -> tuple[APIRouter, ...]:
         plans.router,
         sync.router,
         delivery_boy.router,
+        delivery_boy.by_link,
         rounds.router,
         standing.router,
         links.router,

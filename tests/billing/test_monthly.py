@@ -34,14 +34,16 @@ def test_a_finished_month_is_billed_once_and_each_missed_one_for_itself(fresh: E
             for customer_id in customers:
                 delivered(session, firm, customer_id, product, on=day)
     assert tick(2025, 11, 30) == []
-    assert tick(2025, 12, 3) == [0]  # not switched on; and November was before the day of change
     with transaction(fresh) as session:
         run(session, "INSERT INTO policies VALUES ('auto_bill', 'true', now(), 'test')")
+    assert tick(2025, 12, 3) == [0]  # November was before the day of change
     assert tick(2026, 1, 2) == [2]
     assert tick(2026, 1, 3) == []
     assert tick(2026, 4, 1) == [2, 2]
     assert issued(fresh) == [(date(2025, 12, 1), 2), (date(2026, 1, 1), 2), (date(2026, 2, 1), 2)]
-    assert (
-        jobs.run_now(fresh, billing.MONTHLY, Ctx(SYSTEM, datetime(2026, 4, 1, 23, tzinfo=UTC), "cli"))[0].row_count == 2
-    )
+    ctx = Ctx(SYSTEM, datetime(2026, 4, 1, 23, tzinfo=UTC), "cli")
+    for is_wanted, count in ((False, 0), (True, 2)):
+        with transaction(fresh) as session:
+            run(session, "UPDATE policies SET value = to_jsonb(CAST(:wanted AS boolean))", {"wanted": is_wanted})
+        assert [one.row_count for one in jobs.run_now(fresh, billing.MONTHLY, ctx)] == [count]
     assert issued(fresh)[-1] == (date(2026, 3, 1), 2)

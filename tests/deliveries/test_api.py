@@ -83,6 +83,24 @@ def test_a_driver_confirms_and_everybody_concerned_sees_who_when_and_how(town: T
     assert town.findings() == []
 
 
+def test_a_reason_is_one_of_the_list_and_other_words_are_kept_as_they_are(town: Town, stop: Any) -> None:
+    _, delivery_id = stop
+    for place, (reason, note) in enumerate(
+        [("customer_absent", "the dog was in"), ("said come later", None), (None, None)]
+    ):
+        over = {
+            "reason": reason,
+            "note": note,
+            "outcome": "not_delivered",
+            "device_at": f"2026-01-16T06:3{place}:00+05:30",
+        }
+        assert confirm(town, delivery_id, **over).status_code == 200
+    events = town.ask("driver", "GET", f"/api/deliveries/{delivery_id}").json()["events"]
+    assert [(e["reason"], e["reason_code"], e["note"]) for e in events] == [
+        ("customer_absent", "customer_absent", "the dog was in"), ("said come later", "other", None), (None, None, None),
+    ]  # fmt: skip
+
+
 def test_only_ones_own_round_can_be_confirmed_and_others_are_not_there(town: Town, stop: Any) -> None:
     order, delivery_id = stop
     assert refused(confirm(town, delivery_id, "substitute")) == (404, "NoSuchDelivery", "/delivery_id")

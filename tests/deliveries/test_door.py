@@ -20,7 +20,7 @@ import make
 from conftest import NOW, SOAK
 from earlybird.deliveries import errors
 from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, Verdict, read
-from earlybird.deliveries.service import door
+from earlybird.deliveries.service import attempts, door
 from earlybird.infra.db import rows, value
 from earlybird.kernel.ctx import Ctx
 from make.business import Firm
@@ -340,6 +340,53 @@ def test_one_person_changing_their_mind_is_no_conflict(town: Town) -> None:
     assert (town.states(order), town.count("findings")) == (("not_delivered", "not_delivered"), 0)
 
 
+def test_two_devices_of_one_person_that_disagree_are_a_conflict_which_a_correction_closes(town: Town) -> None:
+    order = town.order("2")
+    states = "SELECT check_name, state FROM findings ORDER BY check_name"
+    town.tell(order, device_id="phone")
+    town.tell(order, outcome="not_delivered", device_id="tablet", device_at="2026-01-15T06:31:00+05:30")
+    assert rows(town.session, states) == [{"check_name": "confirmations_disagree", "state": "open"}]
+    town.tell(order, kind="correct", authority="staff", reason="asked them both")
+    assert rows(town.session, states) == [{"check_name": "confirmations_disagree", "state": "resolved"}]
+    town.tell(order, outcome="not_delivered", authority="link", device_id="helper's")
+    assert rows(town.session, states)[0]["state"] == "resolved"
+
+
+def test_what_comes_in_long_after_its_day_counts_and_goes_to_review(town: Town) -> None:
+    order = town.order("2")
+    verdict = door.confirm(town.session, town.ctx.at(town.ctx.now + timedelta(days=5)), said(order, client_id="lift"))
+    assert (verdict.answer, town.delivered(order)) == (Answer.accepted, [Decimal(2)])
+    found = rows(town.session, "SELECT check_name, subject, state, facts FROM findings")
+    assert [(f["check_name"], f["subject"], f["state"]) for f in found] == [("told_late", "lift", "open")]
+    assert (found[0]["facts"]["planned_on"], found[0]["facts"]["received_on"]) == ("2026-01-15", "2026-01-20")
+    door.confirm(
+        town.session,
+        town.ctx.at(town.ctx.now + timedelta(days=9)),
+        said(order, kind="correct", authority="staff", reason="seen"),
+    )
+    assert town.count("findings") == 1
+
+
+def test_an_excess_that_a_later_word_takes_away_is_over(town: Town) -> None:
+    order = town.order("2")
+    town.tell(order, lines=[{"line": 1, "quantity": 1}])
+    town.tell(order, kind="return", lines=[{"line": 1, "quantity": 2}], device_at="2026-01-15T08:00:00+05:30")
+    assert [f["state"] for f in rows(town.session, "SELECT state FROM findings")] == ["open"]
+    town.tell(order, device_at="2026-01-15T06:45:00+05:30")
+    assert [f["state"] for f in rows(town.session, "SELECT state FROM findings")] == ["resolved"]
+
+
+def test_crates_given_and_empties_taken_back_are_moved_by_the_word_that_counts(town: Town) -> None:
+    order = town.order()
+    town.tell(order, given=[{"container": "crate", "quantity": 2}], empties=[{"container": "crate", "quantity": 1}])
+    town.tell(order, authority="link", given=[{"container": "crate", "quantity": 9}])
+    aside = said(order, kind="correct", authority="staff", outcome=None, given=[{"container": "crate", "quantity": 3}],
+                 empties=[{"container": "crate", "quantity": 0}])  # fmt: skip
+    assert door.confirm(town.session, town.ctx, aside).outcome == "delivered"
+    moved = rows(town.session, "SELECT quantity FROM container_movements ORDER BY id")
+    assert sorted(m["quantity"] for m in moved) == [-1, 1, 1, 2]
+
+
 def test_a_return_comes_off_and_counts_only_after_the_winner(town: Town) -> None:
     order = town.order("2")
     early = town.tell(order, kind="return", lines=[{"line": 1, "quantity": 1}], device_at="2026-01-15T06:00:00+05:30")
@@ -364,7 +411,7 @@ def test_empties_leave_the_customer_once_however_many_tell_it(town: Town) -> Non
 def test_an_order_is_the_sum_of_its_attempts(town: Town) -> None:
     order = town.order("2", "1")
     town.tell(order, client_id="a", outcome="not_delivered")
-    second = door.plan_next_attempt(
+    second = attempts.plan_next(
         town.session, town.ctx, order.order_id, on=date(2026, 1, 16), shift="evening", driver_id=None
     )
     assert town.states(order) == ("planned", "not_delivered")
@@ -384,7 +431,7 @@ def test_an_order_is_the_sum_of_its_attempts(town: Town) -> None:
     town.tell(order, client_id="e", attempt=1, authority="staff", device_at="2026-01-15T10:00:00+05:30")
     assert {f["check_name"] for f in rows(town.session, "SELECT * FROM findings")} == {"quantities_beyond_order"}
     with pytest.raises(errors.NoNextAttempt):
-        door.plan_next_attempt(town.session, town.ctx, order.order_id, on=ON, shift=None, driver_id=None)
+        attempts.plan_next(town.session, town.ctx, order.order_id, on=ON, shift=None, driver_id=None)
 
 
 def test_a_rejected_one_that_comes_right_is_resolved(town: Town) -> None:

@@ -204,7 +204,7 @@ def test_the_page_opens_the_list_once_for_each_device(town: Town, stops: list[st
 
 def test_a_pin_is_not_guessed_and_every_wrong_try_sounds_alike(town: Town, stops: list[str]) -> None:
     holder = shared(town, round_id=round_of(town, stops[:2]), pin="4711", is_open=False)
-    said = {holder.open(**pin).json()["detail"] for pin in ({}, {"pin": "4712"}, {"pin": "47110"})}
+    said = {holder.open(**pin).json()["detail"] for pin in ({}, {"pin": "4712"}, {"pin": "47110"}, {"pin": "0"})}
     waiting = holder.open(pin="4711")  # right, but its place has to wait
     assert (waiting.status_code, said | {waiting.json()["detail"]}) == (404, {WORDS})
     tries = 0
@@ -319,3 +319,36 @@ def test_one_link_is_slowed_down_on_all_its_devices_and_others_are_not(
 def test_a_token_in_a_path_is_not_said_back(town: Town) -> None:
     token = fingerprint("somebody's")[:43]
     assert token not in town.api.get(f"/api/nothing/{token}/here").text
+
+
+def test_the_old_path_takes_the_token_and_refuses_like_the_others(town: Town, stops: list[str]) -> None:
+    rows = town.rows("SELECT id, order_id FROM deliveries WHERE id = ANY(CAST(:ids AS uuid[]))", ids=stops)
+    orders = {str(row["id"]): str(row["order_id"]) for row in rows}
+    round_id = round_of(town, stops[:2])
+    holder = shared(town, round_id=round_id, max_uses=1, is_open=False)
+
+    def mark(link: Helper, stop: str, device: str = "old app") -> Any:
+        said, named = {"order_id": orders[stop], "status": "delivered"}, {"User-Agent": device}
+        return town.api.post(f"/api/shared-delivery-link/{link.token}/mark-delivered", json=said, headers=named)
+
+    assert [mark(holder, stops[0]).json()["answer"] for _ in range(2)] == ["accepted", "repeated"]
+    told = town.rows("SELECT via, actor_kind, authority FROM delivery_events WHERE delivery_id = :id", id=stops[0])
+    assert told == [{"via": "link", "actor_kind": "link", "authority": 1}]
+    nothing = town.api.post(f"/api/shared-delivery-link/{holder.token}/mark-delivered", json={"status": "delivered"},
+                            headers={"User-Agent": "old app"})  # fmt: skip
+    assert (nothing.status_code, nothing.json()["errors"][0]["pointer"]) == (422, "/order_id")
+    assert mark(holder, stops[2]).json()["errors"][0]["pointer"] == "/order_id"
+    dead = shared(town, round_id=round_id)
+    revoke(town, dead)
+    refused = [
+        mark(holder, stops[1], "another device"),
+        mark(shared(town, round_id=round_id, pin="4711", is_open=False), stops[1]),
+        mark(shared(town, round_id=round_id, actions=["see"], is_open=False), stops[1]),
+        mark(dead, stops[1]),
+        mark(Helper(town, "", fingerprint("a guess")[:43]), stops[1]),
+    ]
+    assert {(answer.status_code, answer.json()["detail"]) for answer in refused} == {(404, WORDS)}
+    assert all(len(answer.json()["instance"]) < 60 for answer in refused)
+    town.now = END
+    assert mark(holder, stops[1]).status_code == 404
+    assert town.rows("SELECT state FROM deliveries WHERE id = :id", id=stops[1]) == [{"state": "planned"}]

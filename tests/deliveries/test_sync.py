@@ -168,6 +168,21 @@ def test_a_hole_in_a_devices_numbers_is_found_until_the_missing_one_comes(town: 
     assert [row["state"] for row in town.rows(gap, who=f"user:{town.driver_id}/phone-2")] == ["open"]
 
 
+def test_one_tap_by_three_entrances_is_one_event(town: Town, stops: Any) -> None:
+    (one, one_id), (two, _) = stops
+    single = told(one, client_id="lift")
+    single.pop("kind")
+    single.pop("order_id")
+    assert town.ask("driver", "POST", f"/api/deliveries/{one_id}/confirm", single).json()["answer"] == "accepted"
+    taps = [told(one, client_id="lift"), told(one, client_id="lift", order_id=None, order_code=one["code"]),
+            told(two, client_id="lift")]  # fmt: skip
+    answers = [(v["answer"], v["field"]) for v in sync(town, None, *taps)["verdicts"]]
+    assert answers == [("repeated", None), ("repeated", None), ("rejected", "client_id")]
+    batch = {"confirmations": [told(one, client_id="lift"), told(one, client_id="lift", outcome="not_delivered")]}
+    found = town.ask("driver", "POST", "/api/deliveries/confirmations", batch).json()["verdicts"]
+    assert [v["answer"] for v in found] == ["repeated", "rejected"]
+
+
 def test_only_who_confirms_may_sync_and_500_is_the_most(town: Town, stops: Any) -> None:
     (one, _), _ = stops
     body = {"device_id": "d", "confirmations": []}

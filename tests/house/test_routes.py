@@ -45,6 +45,7 @@ PUBLIC = {
     ("GET", "/auth/oidc/callback"),
     ("POST", "/sign-out"),
     ("POST", "/api/link/open"),
+    ("POST", "/api/shared-delivery-link/{link_id}/mark-delivered"),
     ("GET", "/l/{token}"),
     ("POST", "/l/{token}"),
 }

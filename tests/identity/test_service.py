@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
@@ -31,10 +32,14 @@ def sign_in(session: Session, ctx: Ctx, token: str) -> str:
     return sessions.open_browser(session, ctx, user, method=Method.link)
 
 
+def behind(session: Session, cookie: str, now: datetime) -> Any:
+    return queries.find_behind(session, [queries.Credential("cookie", cookie)], ACTION, now)[0]
+
+
 def test_a_link_signs_in_once(session: Session, ctx: Ctx, link: str) -> None:
     session.flush()
     cookie = sign_in(session, ctx, link)
-    found = queries.find_by_cookie(session, cookie, ACTION, ctx.now)
+    found = behind(session, cookie, ctx.now)
     assert found is not None
     assert [(role["role"], role["scope"]) for role in found["roles"]] == [("admin", "all")]
     with pytest.raises(LinkSpent):
@@ -58,13 +63,13 @@ def test_a_link_is_good_for_fifteen_minutes(session: Session, ctx: Ctx, link: st
 def test_a_session_ends_by_signing_out_by_age_and_with_the_membership(session: Session, ctx: Ctx, link: str) -> None:
     session.flush()
     cookie = sign_in(session, ctx, link)
-    assert queries.find_by_cookie(session, cookie, ACTION, ctx.now + timedelta(days=15)) is None
+    assert behind(session, cookie, ctx.now + timedelta(days=15)) is None
     run(session, "UPDATE memberships SET ended_at = :now", {"now": ctx.now})
-    assert queries.find_by_cookie(session, cookie, ACTION, ctx.now) is None
+    assert behind(session, cookie, ctx.now) is None
     run(session, "UPDATE memberships SET ended_at = NULL")
-    assert queries.find_by_cookie(session, cookie, ACTION, ctx.now) is not None
+    assert behind(session, cookie, ctx.now) is not None
     sessions.forget_browser(session, ctx, cookie)
-    assert queries.find_by_cookie(session, cookie, ACTION, ctx.now) is None
+    assert behind(session, cookie, ctx.now) is None
 
 
 def test_a_lock_admits_by_the_rows_of_the_grants_table(session: Session, ctx: Ctx, link: str) -> None:

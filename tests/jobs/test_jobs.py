@@ -126,6 +126,10 @@ def test_two_workers_at_once_run_a_due_instant_once_and_neither_waits(idle: Engi
         worker.join(30)
     assert calls == [NOW + MINUTE]
     with transaction(idle) as session:
+        run(session, "UPDATE job_runs SET finished_at = :at", {"at": NOW + HOUR})
+        assert queries.missed(session, [job], NOW + HOUR + MINUTE) == []
+        assert len(queries.missed(session, [job], NOW + HOUR + 6 * MINUTE)) == 1
+        run(session, "UPDATE job_runs SET finished_at = :at", {"at": NOW + MINUTE})
         assert queries.standings(session, [job], NOW + 2 * MINUTE)[0]["state"] == Standing.waiting
 
 

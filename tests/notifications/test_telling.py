@@ -181,6 +181,8 @@ def test_an_outcome_is_told_once_it_stands_and_only_the_final_word(dairy: Dairy)
     dairy.tell(NOW + 40 * MINUTE)
     dairy.at_the_door(stop, "1", now=NOW + 41 * MINUTE, kind="correct")
     dairy.tell(NOW + 60 * MINUTE)
+    dairy.at_the_door(stop, "1.5", now=NOW + 61 * MINUTE, kind="correct")
+    assert dairy.tell(NOW + 80 * MINUTE) == 0
     assert dairy.kinds() == ["partially_delivered", "not_delivered", "partially_delivered"]
 
 

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 import make
 from earlybird.catalog.models import Product
@@ -178,6 +179,9 @@ def test_asked_again_under_the_same_name_it_is_the_same_request(town: Town, milk
     assert again.json()["id"] == answers[0].json()["id"]
     other = town.ask("meena", "POST", "/api/requests", said | {"quantity": "4"})
     assert (other.status_code, other.json()["errors"][0]["pointer"]) == (409, "/client_id")
+    town.now += timedelta(days=5)  # the day is over; what was asked for in time was asked for
+    assert town.ask("meena", "POST", "/api/requests", said).json()["id"] == answers[0].json()["id"]
+    town.now -= timedelta(days=5)
     somebody_else = said | {"subscription_id": None, "quantity": None, "kind": "pause"}
     assert town.ask("ravi", "POST", "/api/requests", somebody_else).status_code == 201
 
@@ -270,6 +274,9 @@ def test_what_nobody_decides_in_time_expires(town: Town, milk: UUID) -> None:
         assert waiting() == {request["id"] for request in left}, days
 
 
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+
 def test_a_change_of_a_planned_day_is_planned_again_and_none_is_lost(fresh: Engine, ctx: Ctx) -> None:
     with db.transaction(fresh) as session:
         firm = make.business(session)
@@ -283,14 +290,25 @@ def test_a_change_of_a_planned_day_is_planned_again_and_none_is_lost(fresh: Engi
         with db.transaction(fresh) as session:
             standing.override(session, ctx, key, service_on=TOMORROW, quantity=Decimal(5))
 
+    def plan() -> None:
+        with db.transaction(fresh) as session:
+            planning.plan_day(session, ctx, firm.site_id, TOMORROW)
+
     def quantities() -> list[Decimal]:
         with db.rehearsal(fresh) as session:
             return [row["q"] for row in db.rows(session, "SELECT ordered_quantity AS q FROM delivery_lines ORDER BY 1")]
 
     say(subscriptions[0])
-    with db.transaction(fresh) as session:
-        planning.plan_day(session, ctx, firm.site_id, TOMORROW)
-        say(subscriptions[1])  # while that plan has looked already
+    with ThreadPoolExecutor(1) as thread:
+        with db.transaction(fresh) as session:
+            db.run(session, "SELECT 1 FROM orders FOR UPDATE")
+            planned = thread.submit(plan)
+            with Session(fresh) as watch:
+                while not db.value(watch, WAITING):
+                    assert not planned.done()
+                    watch.rollback()
+            say(subscriptions[1])  # while that plan has looked already, and waits for the first one's order
+        planned.result()
     assert quantities() == [1, 5]
     assert replanning.replan_due(fresh, ctx) == 1
     assert (quantities(), replanning.replan_due(fresh, ctx)) == ([5, 5], 0)

@@ -9,10 +9,12 @@ from uuid import UUID
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+import make
 from earlybird.deliveries.service import planning, rounds
 from earlybird.infra import db
 from earlybird.infra.db import rows, run, value
 from earlybird.kernel.ctx import Ctx
+from earlybird.kernel.errors import Failure
 from earlybird.routes.queries import days
 from earlybird.routes.service import cutting, ordering, standing
 from make.rounds import ON, Depot
@@ -144,8 +146,6 @@ def test_a_late_stop_of_a_round_that_is_out_comes_after_what_is_made_and_reorder
 
 
 def test_what_a_person_gave_away_stays_through_planning_and_cutting(session: Session, ctx: Ctx, depot: Depot) -> None:
-    import make
-
     product = make.product(session, depot.firm, "Curd")
     for n in range(3):
         customer = make.customer(session, depot.firm, f"C{n}", driver_id=depot.drivers["Asha"])
@@ -207,9 +207,11 @@ def test_a_cut_takes_the_same_statements_for_three_stops_and_for_eighty(
         seen.append(statement)
 
     used = []
+    for n in range(20):
+        depot.drivers[f"D{n}"] = make.driver(session, depot.firm, f"D{n}").id
     for count, on in ((3, ON), (80, TOMORROW)):
         for n in range(count):
-            depot.stop(f"s{n}", ("Asha", "Bala")[n % 2], on=on)
+            depot.stop(f"s{n}", f"D{n % 20}", on=on)
         session.flush()
         seen.clear()
         event.listen(worker_engine, "before_cursor_execute", note)
@@ -247,3 +249,33 @@ def test_a_round_nobody_remembers_is_ordered_afresh_once_and_remembered(fresh: E
         assert depot.order(depot.round_of("Asha")) in {"b d f a e c", "c e a f d b"}
         assert value(session, "SELECT count(*) FROM standing_stops") == 6
         depot.check()
+
+
+def test_whoever_changes_a_day_waits_for_the_others(fresh: Engine, ctx: Ctx) -> None:
+    with db.transaction(fresh) as session:
+        depot = Depot.at(session, ctx)
+        for n in range(12):
+            depot.stop(f"s{n}", ("Asha", "Bala", "Chitra")[n % 3])
+        depot.cut()
+        keys = [row["id"] for row in rows(session, "SELECT id FROM rounds ORDER BY id")]
+
+    def change(n: int) -> None:
+        with db.transaction(fresh) as session:
+            try:
+                if n % 4 == 0:
+                    rounds.merge(session, ctx, keys[n % 3], other_id=keys[(n + 1) % 3])
+                elif n % 4 == 1:
+                    rounds.reassign(session, ctx, keys[n % 3], driver_id=list(depot.drivers.values())[(n + 1) % 3])
+                elif n % 4 == 2:
+                    rounds.split(session, ctx, keys[n % 3], delivery_ids=[depot.stops[f"s{n % 12}"]])
+                else:
+                    cutting.cut(session, ctx, depot.firm.site_id, ON)
+            except Failure:
+                session.rollback()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(change, range(24)))
+    with db.transaction(fresh) as session:
+        depot.session = session
+        depot.check()
+        assert value(session, "SELECT count(*) FROM round_stops") == 12

@@ -36,7 +36,7 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
     from earlybird.infra import log
     from earlybird.infra.http import clock
     from earlybird.infra.security import Keys
-    from earlybird.main import create_app
+    from earlybird.main import create_app, settle
 
     log.configure()
     found = terminal.settings(data_dir)
@@ -48,6 +48,7 @@ def serve(host: Host = None, port: Port = None, data_dir: DataDir = None) -> Non
     with terminal.database(data_dir, as_application=True) as engine:
         terminal.console.print(f"Serving on [bold]http://{host}:{port}[/] (Ctrl-C stops)", highlight=False)
         app = create_app(engine, still, keys=Keys.read(found), settings=found)
+        settle()
         server = uvicorn.Server(uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False))
         server.run()
         if not server.started:

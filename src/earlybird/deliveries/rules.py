@@ -96,7 +96,7 @@ class Told(NamedTuple):
     """An accepted event: absolute quantities per delivery line, or for a return what came back.
 
     `containers` counts those given (`+crate`) and taken back (`-crate`); `cash` is minor units and currency;
-    `user_id` is who spoke, where it was a user.
+    `user_id` is who spoke, where it was a user; `device_id` their device's own name, where it gave one.
     """
 
     client_id: str
@@ -108,6 +108,7 @@ class Told(NamedTuple):
     containers: Mapping[str, int]
     cash: tuple[int, str] | None = None
     user_id: str | None = None
+    device_id: str | None = None
 
 
 def check_when(
@@ -254,9 +255,13 @@ def has_word(events: Sequence[Told], told: Told) -> bool:
 
 
 def disagree(events: Iterable[Told], line_id: str) -> bool:
-    """Say whether two different actors told different quantities of a line."""
+    """Say whether two people, or two devices of one, told different quantities of a line."""
     tellings = [e for e in events if e.kind != EventKind.return_ and line_id in e.quantities]
-    return len({e.quantities[line_id] for e in tellings}) > 1 and len({e.actor for e in tellings}) > 1
+    return len({e.quantities[line_id] for e in tellings}) > 1 and _are_several(tellings)
+
+
+def _are_several(tellings: Sequence[Told]) -> bool:
+    return len({e.actor for e in tellings}) > 1 or len({e.device_id for e in tellings if e.device_id}) > 1
 
 
 def is_decided(events: Iterable[Told], line_id: str) -> bool:
@@ -266,9 +271,9 @@ def is_decided(events: Iterable[Told], line_id: str) -> bool:
 
 
 def disagree_on_cash(events: Sequence[Told]) -> bool:
-    """Say whether two different actors told different cash of a stop."""
+    """Say whether two people, or two devices of one, told different cash of a stop."""
     tellings = [e for e in events if e.cash is not None]
-    return len({e.cash for e in tellings}) > 1 and len({e.actor for e in tellings}) > 1
+    return len({e.cash for e in tellings}) > 1 and _are_several(tellings)
 
 
 def cash_is_decided(events: Sequence[Told]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from earlybird.identity.rules import COOKIE, KEY_MARK, UNPROVEN, UNREPENTANT, Sc
 from earlybird.infra import http
 from earlybird.infra.security import Keys
 from earlybird.kernel.ctx import Actor, Ctx, Reach
+from earlybird.kernel.errors import Failure
 
 WIDEST = {scope: place for place, scope in enumerate(Scope)}
 BEARER = "bearer"
@@ -34,7 +35,50 @@ class Lock:
 
         An Authorization header, where there is one, is all that counts; a cookie beside it is not looked at.
         """
-        found = self._found(session, ctx, keys, authorization, cookie)
+        credential = self._credential(ctx, keys, authorization, cookie)
+        found = queries.find_behind(session, [credential], self.action, ctx.now)[0]
+        return self._let_in(ctx, credential, found)
+
+    def admit_all(self, session: Session, asked: Sequence[tuple[http.Caller, Ctx]]) -> list[Ctx | Failure]:
+        """Admit many, as `admit` does each, by what holds at this moment; refusals are in their places.
+
+        All are asked about at the first one's `now`.
+        """
+        answers: list[Ctx | Failure] = []
+        known: dict[int, queries.Credential] = {}
+        for n, (caller, ctx) in enumerate(asked):
+            try:
+                known[n] = self._credential(ctx, caller.request.app.state.keys, *_presented(caller.request))
+            except Failure as failure:
+                answers.append(failure)
+            else:
+                answers.append(ctx)
+        found = queries.find_behind(session, list(known.values()), self.action, asked[0][1].now)
+        for (n, credential), who in zip(known.items(), found, strict=True):
+            try:
+                answers[n] = self._let_in(asked[n][1], credential, who)
+            except Failure as failure:
+                answers[n] = failure
+        return answers
+
+    def _credential(self, ctx: Ctx, keys: Keys, authorization: str | None, cookie: str | None) -> queries.Credential:
+        """Return what somebody comes with; refuse what cannot be any good."""
+        if authorization is None:
+            if not cookie:
+                raise SignInNeeded(action=self.action)
+            return queries.Credential("cookie", cookie)
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip()
+        if scheme.lower() != BEARER or not token:
+            raise TokenRefused(action=self.action)
+        if token.startswith(KEY_MARK):
+            return queries.Credential("key", token)
+        claims = tokens.read(keys, token, ctx.now)
+        return queries.Credential("session", str(claims.session_id), claims.user_id)
+
+    def _let_in(self, ctx: Ctx, credential: queries.Credential, found: dict[str, Any] | None) -> Ctx:
+        if found is None:
+            raise (SignInNeeded if credential.kind == "cookie" else TokenRefused)(action=self.action)
         if found["must_change_password"] and self.action not in UNREPENTANT:
             raise PasswordChangeNeeded(action=self.action)
         if found["must_add_factor"] and self.action not in UNPROVEN:
@@ -59,37 +103,20 @@ class Lock:
         )
         return replace(ctx, actor=actor)
 
-    def _found(
-        self, session: Session, ctx: Ctx, keys: Keys, authorization: str | None, cookie: str | None
-    ) -> dict[str, Any]:
-        if authorization is not None:
-            scheme, _, token = authorization.partition(" ")
-            token = token.strip()
-            if scheme.lower() != BEARER or not token:
-                raise TokenRefused(action=self.action)
-            if token.startswith(KEY_MARK):
-                found = queries.find_by_key(session, token, self.action, ctx.now)
-            else:
-                claims = tokens.read(keys, token, ctx.now)
-                found = queries.find_by_session(session, claims.session_id, claims.user_id, self.action, ctx.now)
-            if found is None:
-                raise TokenRefused(action=self.action)
-            return found
-        found = queries.find_by_cookie(session, cookie, self.action, ctx.now) if cookie else None
-        if found is None:
-            raise SignInNeeded(action=self.action)
-        return found
-
     async def __call__(self, request: Request) -> http.Caller:
         """Say how this request is to be admitted; the door does it inside its own transaction."""
-        authorization = request.headers.get("authorization")
-        cookie = request.cookies.get(COOKIE)
+        authorization, cookie = _presented(request)
         keys: Keys = request.app.state.keys
 
         def admit(session: Session, ctx: Ctx) -> Ctx:
             return self.admit(session, ctx, keys=keys, authorization=authorization, cookie=cookie)
 
         return http.Caller(request, admit, authorization or cookie)
+
+
+def _presented(request: Request) -> tuple[str | None, str | None]:
+    """Return the Authorization header and the session's cookie of a request."""
+    return request.headers.get("authorization"), request.cookies.get(COOKIE)
 
 
 def _key(text: str | None) -> UUID | None:

@@ -171,6 +171,11 @@ def within(ctx: Ctx, **conditions: str) -> str:
     return "(" + " OR ".join([f"({sql})" for scope, sql in conditions.items() if scope in scopes] or ["false"]) + ")"
 
 
+def among(condition: str, table: str) -> str:
+    """Return a condition of `within` for many actors at once: its values are columns of `table`."""
+    return re.sub(r":(me|my_customers|my_sites|my_rounds|my_orders)\b", rf"{table}.\1", condition)
+
+
 def reach(ctx: Ctx) -> dict[str, Any]:
     """Return the values `within` names: who acts, their customers, their sites, and what a link opens."""
     reaches = ctx.actor.reaches

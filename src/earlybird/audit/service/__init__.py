@@ -20,10 +20,17 @@ from earlybird.kernel.states import Machine
 PEOPLE = frozenset({"user", "link", "key"})
 """The kinds of actors whose changes are told one by one, however many come at once."""
 
-EACH = """INSERT INTO audit_entries (at, actor_kind, actor_id, actor_name, role, via, address, device, trace_id, action,
-    entity, entity_id, reason, before, after)
-SELECT :now, :actor_kind, CAST(:actor_id AS uuid), :actor_name, :role, :via, CAST(:address AS text),
-    CAST(:device AS text), :trace_id, :action, :entity, m.id, CAST(:reason AS text),"""
+_INTO = """
+INSERT INTO audit_entries (at, actor_kind, actor_id, actor_name, role, via, address, device, trace_id, action, entity,
+    entity_id, reason, before, after)
+SELECT :now, {} :action, :entity, m.id, CAST(:reason AS text),"""
+EACH = _INTO.format(
+    ":actor_kind, CAST(:actor_id AS uuid), :actor_name, :role, :via, CAST(:address AS text), "
+    "CAST(:device AS text), :trace_id,"
+)
+EACH_OWN = _INTO.format("w.actor_kind, w.actor_id, w.actor_name, w.role, w.via, w.address, w.device, w.trace_id,")
+WHOSE = """JOIN json_to_recordset(CAST(:by AS json)) AS w(id uuid, actor_kind text, actor_id uuid, actor_name text,
+    role text, via text, address text, device text, trace_id text) ON w.id = m.id"""
 
 DIGEST = "encode(sha256(string_agg(uuid_send(id), ''::bytea ORDER BY id)), 'hex')"
 """The SHA-256 of the sorted ids of a bulk change."""
@@ -98,33 +105,37 @@ def move_many(
     ids: Sequence[UUID] | Sequence[str],
     *,
     reason: str | None = None,
+    by: Sequence[Ctx] | None = None,
 ) -> list[UUID]:
     """Move every row of `ids` whose state allows it, in one statement; return those that moved.
 
     The set-based twin of `move`: same table of moves. What a person moves is told row by row, bulk work in one
-    audit entry with count and digest.
+    audit entry with count and digest. `by` says who moves each, at `ctx.now`, where many people do at once.
     """
     if not ids:
         return []
     sources, target = machine.moves[verb]
+    own = _own(ctx, ids, by)
     facts = {
         "target": str(target),
         "now": ctx.now,
         "ids": "{" + ",".join(map(str, ids)) + "}",
         "sources": [str(s) for s in sources],
-        "one_by_one": _is_one_by_one(ctx, ids),
+        "one_by_one": own is not None or _is_one_by_one(ctx, ids),
         "action": f"{machine.name}.{verb}",
         "entity": machine.name,
         "reason": reason,
+        "by": own,
     }
+    each, whose = (EACH, "") if own is None else (EACH_OWN, WHOSE)
     moved, digest = session.execute(
         text(
             f"WITH was AS MATERIALIZED (SELECT id, state FROM {table} WHERE id = ANY(CAST(:ids AS uuid[])) "
             "AND state = ANY(:sources) ORDER BY id FOR NO KEY UPDATE), "
             f"moved AS (UPDATE {table} t SET state = :target, state_at = :now FROM was WHERE t.id = was.id "
             "RETURNING t.id, was.state AS state), "
-            f"told AS ({EACH} jsonb_build_object('state', m.state), "
-            "jsonb_build_object('state', CAST(:target AS text)) FROM moved m WHERE CAST(:one_by_one AS boolean)) "
+            f"told AS ({each} jsonb_build_object('state', m.state), jsonb_build_object('state', CAST(:target AS text)) "
+            f"FROM moved m {whose} WHERE CAST(:one_by_one AS boolean)) "
             f"SELECT coalesce(array_agg(id), '{{}}'), {DIGEST} FROM moved"
         ),
         facts | _circumstances(ctx),
@@ -152,16 +163,22 @@ def record_many(
     *,
     reason: str | None = None,
     after: Mapping[str, Any] | None = None,
+    by: Sequence[Ctx] | None = None,
 ) -> None:
-    """Write what happened to many rows: one entry each for a person, else one with count and SHA-256 of sorted ids."""
+    """Write what happened to many rows: one entry each for a person, else one with count and SHA-256 of sorted ids.
+
+    `by` says who did each, at `ctx.now`, where many people did at once: then each gets an entry.
+    """
     if not ids:
         return
+    own = _own(ctx, ids, by)
     given = {"ids": "{" + ",".join(map(str, ids)) + "}"}
-    if _is_one_by_one(ctx, ids):
-        facts = given | {"now": ctx.now, "action": action, "entity": entity, "reason": reason}
+    if own is not None or _is_one_by_one(ctx, ids):
+        facts = given | {"now": ctx.now, "action": action, "entity": entity, "reason": reason, "by": own}
         facts["after"] = None if after is None else orjson.dumps(after, default=str).decode()
-        each = f"{EACH} NULL, CAST(:after AS jsonb) FROM unnest(CAST(:ids AS uuid[])) AS m(id)"
-        session.execute(text(each), facts | _circumstances(ctx))
+        each, whose = (EACH, "") if own is None else (EACH_OWN, WHOSE)
+        told = f"{each} NULL, CAST(:after AS jsonb) FROM unnest(CAST(:ids AS uuid[])) AS m(id) {whose}"
+        session.execute(text(told), facts | _circumstances(ctx))
         return
     digest = session.execute(
         text(f"SELECT {DIGEST} FROM unnest(CAST(:ids AS uuid[])) AS i(id)"),
@@ -173,6 +190,13 @@ def record_many(
 def _is_one_by_one(ctx: Ctx, ids: Sequence[Any]) -> bool:
     """Return whether each row gets an entry: what people do is told so, bulk work by count and digest."""
     return len(ids) == 1 or ctx.actor.kind in PEOPLE
+
+
+def _own(ctx: Ctx, ids: Sequence[Any], by: Sequence[Ctx] | None) -> str | None:
+    """Return who did what to each row, as JSON; None where one and the same did it all."""
+    if by is None or all(one is ctx for one in by):
+        return None
+    return orjson.dumps([{"id": key, **_circumstances(one)} for key, one in zip(ids, by, strict=True)]).decode()
 
 
 def _circumstances(ctx: Ctx) -> dict[str, Any]:

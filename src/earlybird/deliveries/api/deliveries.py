@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,8 +15,7 @@ from earlybird.deliveries.queries import shown
 from earlybird.deliveries.schemas import Answer, Verdict, read
 from earlybird.deliveries.schemas.asked import Batch, Confirm, Correct, NextAttempt, as_texts
 from earlybird.deliveries.schemas.shown import DeliveryOut, DeliveryRow, VerdictOut, Verdicts
-from earlybird.deliveries.service import door as doorstep
-from earlybird.deliveries.service import telling
+from earlybird.deliveries.service import attempts, telling
 from earlybird.deliveries.states import DeliveryState, EventKind, LinkAction
 from earlybird.identity.access import allow
 from earlybird.infra import http
@@ -81,12 +81,22 @@ def show(session: Session, ctx: Ctx, *, delivery_id: UUID) -> DeliveryOut:
     return _shown(session, ctx, delivery_id)
 
 
+def confirm_together(session: Session, asked: Sequence[http.Asked]) -> list[VerdictOut | Failure | http.Refused]:
+    """Take the confirmations that wait at this moment, each as `confirm` takes it."""
+    tellings = [telling.Telling(one.ctx, one.facts["delivery_id"], _words(one.facts["body"])) for one in asked]
+    found = telling.tell_together(session, tellings, is_tried=True)
+    return [http.Refused(one) if isinstance(one, Failure) else _answer(one) for one in found]
+
+
 @router.post("/{delivery_id}/confirm")
-@door(allow_with_link("deliveries.confirm", LinkAction.confirm))
+@door(allow_with_link("deliveries.confirm", LinkAction.confirm), together=confirm_together)
 def confirm(session: Session, ctx: Ctx, *, delivery_id: UUID, body: Confirm) -> VerdictOut | Failure:
     """Confirm a delivery, or tell what came back; the order moves with it. Repeating a client_id is harmless."""
-    words = {**body.model_dump(exclude_unset=True), "kind": body.kind}
-    return _answer(telling.tell(session, ctx, delivery_id, words=words))
+    return _answer(telling.tell(session, ctx, delivery_id, words=_words(body)))
+
+
+def _words(body: Confirm) -> dict[str, Any]:
+    return {**body.model_dump(exclude_unset=True), "kind": body.kind}
 
 
 @router.post("/{delivery_id}/correct")
@@ -105,7 +115,7 @@ def next_attempt(session: Session, ctx: Ctx, *, delivery_id: UUID, body: NextAtt
     today = business_day(ctx.now, found["zone"])
     if not today <= body.planned_on <= today + timedelta(days=DAYS_AHEAD):
         raise DayNotPlannable(field="planned_on", planned_on=body.planned_on)
-    planned = doorstep.plan_next_attempt(
+    planned = attempts.plan_next(
         session,
         ctx,
         found["order_id"],

@@ -1,13 +1,19 @@
-"""The path under which the old driver's app marks a delivery: the same door, by another name."""
+"""The paths under which the old apps mark a delivery: the same door, by other names."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
 
+from fastapi import APIRouter, Path, Request
+
+from earlybird.deliveries.access import slow_down
 from earlybird.deliveries.schemas import Answer, Verdict
 from earlybird.deliveries.schemas.legacy import MarkDelivered, Marked
-from earlybird.deliveries.service import telling
+from earlybird.deliveries.schemas.links import Token
+from earlybird.deliveries.service import links, telling
+from earlybird.deliveries.states import LinkAction
 from earlybird.identity.access import allow
+from earlybird.identity.entrance import keys_of
 from earlybird.infra import http
 from earlybird.infra.db import Session
 from earlybird.infra.http import door
@@ -15,6 +21,9 @@ from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.errors import Failure
 
 router = APIRouter(prefix="/api/delivery-boy", tags=["legacy paths"], responses=http.PROBLEMS, deprecated=True)
+by_link = APIRouter(prefix="/api/shared-delivery-link", tags=["legacy paths"], responses=http.PROBLEMS, deprecated=True)
+
+InPath = Annotated[Token, Path(description="The token of the link.")]
 
 
 @router.post("/mark-delivered")
@@ -22,6 +31,20 @@ router = APIRouter(prefix="/api/delivery-boy", tags=["legacy paths"], responses=
 def mark_delivered(session: Session, ctx: Ctx, *, body: MarkDelivered) -> Marked | Failure:
     """Mark an order of your round as delivered, in full or in part, or as not delivered. Use `/api/sync` instead."""
     return answer(telling.mark_delivered(session, ctx, body))
+
+
+@by_link.post("/{link_id}/mark-delivered")
+@door(http.PUBLIC)
+def mark_delivered_by_link(
+    session: Session, ctx: Ctx, *, link_id: InPath, body: MarkDelivered, request: Request
+) -> Marked | Failure:
+    """Mark an order of a shared link's stops; the link's token stands in the path. Open the link instead.
+
+    Each network address and device counts as one use. A link with a PIN does not open here.
+    """
+    helper = links.enter(session, ctx, keys_of(request), token=link_id, wanted=LinkAction.confirm)
+    slow_down(request, helper.actor.id)
+    return answer(telling.mark_delivered(session, helper, body))
 
 
 def answer(verdict: Verdict) -> Marked | Failure:

@@ -23,15 +23,16 @@ def _keys(keys: Collection[str]) -> str:
     return "{" + ",".join(keys) + "}"
 
 
+SWITCHES = "name IN ('check_quantities', 'check_dates', 'confirm_window_days')"
+
+
 def policy(session: Session) -> Policy:
     """Return the door's switches; a policy without a row is on, the window one day."""
-    found = dict(
-        tuple(row)
-        for row in _all(
-            session,
-            "SELECT name, value FROM policies WHERE name IN ('check_quantities', 'check_dates', 'confirm_window_days')",
-        )
-    )
+    return as_policy(dict(tuple(row) for row in _all(session, f"SELECT name, value FROM policies WHERE {SWITCHES}")))
+
+
+def as_policy(found: dict[str, Any]) -> Policy:
+    """Return the switches as their rows say."""
     return Policy(
         quantities=found.get("check_quantities") is not False,
         dates=found.get("check_dates") is not False,
@@ -57,16 +58,21 @@ def orders_by_key(session: Session, keys: Collection[tuple[str, str, str]]) -> S
     )
 
 
-def orders_locked(session: Session, ids: Collection[str]) -> Sequence[Any]:
-    """Lock orders in the order of their ids; return (id, customer id, state, the site's zone).
+def orders_locked(session: Session, ids: Collection[str], client_ids: Collection[str] = ()) -> Sequence[Any]:
+    """Lock orders in the order of their ids; return (id, customer id, state, the site's zone) and two more columns.
 
-    Whoever changes an order, its deliveries or their lines holds this lock first.
+    They are the same in each row: the door's switches by name, and whether something that was told under one of
+    these client_ids stands refused. Whoever changes an order, its deliveries or their lines holds this lock first.
     """
     return _all(
         session,
-        "SELECT o.id::text, o.customer_id::text, o.state, s.zone FROM orders o JOIN sites s ON s.id = o.site_id "
+        "SELECT o.id::text, o.customer_id::text, o.state, s.zone, "
+        f"(SELECT jsonb_object_agg(name, value) FROM policies WHERE {SWITCHES}) AS switches, "
+        "EXISTS (SELECT FROM delivery_rejections WHERE client_id = ANY(:client_ids) AND resolved_at IS NULL) "
+        "FROM orders o JOIN sites s ON s.id = o.site_id "
         "WHERE o.id = ANY(CAST(:ids AS uuid[])) ORDER BY o.id FOR NO KEY UPDATE OF o",
         ids=_keys(ids),
+        client_ids=list(client_ids),
     )
 
 
@@ -94,32 +100,26 @@ def stops(session: Session, order_ids: Collection[str]) -> Sequence[Any]:
     )
 
 
-def known(session: Session, client_ids: Collection[str]) -> Sequence[Any]:
-    """Return (client_id, event id, delivery id, order id, told) of events already kept."""
-    return _all(
-        session,
-        "SELECT e.client_id, e.id, e.delivery_id, d.order_id, e.told FROM delivery_events e "
-        "JOIN deliveries d ON d.id = e.delivery_id WHERE e.client_id = ANY(:client_ids)",
-        client_ids=list(client_ids),
-    )
+def told(session: Session, client_ids: Collection[str], delivery_ids: Collection[str]) -> Sequence[Any]:
+    """Return what was told under these client_ids, and what was told about these deliveries, one row per event.
 
-
-def told(session: Session, delivery_ids: Collection[str]) -> Sequence[Any]:
-    """Return what was told about these deliveries, one row per event.
-
-    (delivery id, client_id, kind, authority, device_at, actor kind, id, name, told, its deltas by
+    (client_id, event id, delivery id, order id, kind, authority, device_at, actor kind, id, name, told, its deltas by
     line): the deltas speak for events kept without their words, as imported ones may be.
     """
     return _all(
         session,
         """
-        SELECT e.delivery_id::text, e.client_id, e.kind, e.authority, e.device_at, e.actor_kind, e.actor_id,
-               e.actor_name, e.told, CASE WHEN e.told -> 'lines' IS NULL THEN (
+        SELECT e.client_id, e.id, e.delivery_id::text, d.order_id, e.kind, e.authority, e.device_at, e.actor_kind,
+               e.actor_id, e.actor_name, e.told, CASE WHEN e.told -> 'lines' IS NULL THEN (
                    SELECT jsonb_object_agg(n.delivery_line_id, n.delta_quantity::text)
                    FROM delivery_event_lines n WHERE n.event_id = e.id) END
-        FROM unnest(CAST(:delivery_ids AS uuid[])) AS k(id)
-        CROSS JOIN LATERAL (SELECT * FROM delivery_events WHERE delivery_id = k.id OFFSET 0) e
+        FROM (SELECT * FROM delivery_events WHERE client_id = ANY(:client_ids)
+              UNION ALL SELECT e.* FROM unnest(CAST(:delivery_ids AS uuid[])) AS k(id)
+              CROSS JOIN LATERAL (SELECT * FROM delivery_events WHERE delivery_id = k.id OFFSET 0) e
+              WHERE e.client_id <> ALL(:client_ids)) e
+        CROSS JOIN LATERAL (SELECT order_id FROM deliveries WHERE id = e.delivery_id OFFSET 0) d
         """,
+        client_ids=list(client_ids),
         delivery_ids=_keys(delivery_ids),
     )
 

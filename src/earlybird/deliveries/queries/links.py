@@ -105,14 +105,21 @@ def find_use(session: Session, device_hash: str) -> LinkUse | None:
 
 def find_opened(session: Session, ctx: Ctx, access: str) -> dict[str, Any] | None:
     """Return the link that an access token was given for, if both are good at this very moment."""
+    return find_all_opened(session, ctx, [access])[0]
+
+
+def find_all_opened(session: Session, ctx: Ctx, accesses: Sequence[str]) -> list[dict[str, Any] | None]:
+    """Return for each access token what `find_opened` does, in one statement."""
+    hashes = [fingerprint(access) for access in accesses]
     found = rows(
         session,
-        "SELECT l.id, l.name, l.site_id, l.round_id, l.order_id, l.actions FROM link_uses u "
-        "JOIN shared_links l ON l.id = u.link_id WHERE u.access_hash = :hash AND u.access_ends_at > :now "
+        "SELECT u.access_hash, l.id, l.name, l.site_id, l.round_id, l.order_id, l.actions FROM link_uses u "
+        "JOIN shared_links l ON l.id = u.link_id WHERE u.access_hash = ANY(:hashes) AND u.access_ends_at > :now "
         "AND l.revoked_at IS NULL AND l.expires_at > :now",
-        {"hash": fingerprint(access), "now": ctx.now},
+        {"hashes": hashes, "now": ctx.now},
     )
-    return found[0] if found else None
+    by_hash = {row.pop("access_hash"): row for row in found}
+    return [by_hash.get(hashed) for hashed in hashes]
 
 
 def round_of(session: Session, round_id: UUID) -> dict[str, Any] | None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy.orm import Session
 
 from earlybird.deliveries.errors import NoSuchDelivery
 from earlybird.deliveries.states import DeliveryState, Reason
-from earlybird.identity.rules import Scope, reach, within
+from earlybird.identity.rules import Scope, among, reach, within
 from earlybird.infra.db import rows, value
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.pages import Page
@@ -173,10 +175,13 @@ def delivery(session: Session, ctx: Ctx, delivery_id: UUID) -> dict[str, Any]:
     }
 
 
-def reaches_order(session: Session, ctx: Ctx, order_id: UUID) -> bool:
-    """Say whether the actor reaches a delivery of that order."""
-    sql = f"SELECT EXISTS (SELECT FROM deliveries d WHERE d.order_id = :order_id AND {visible(ctx)})"
-    return bool(value(session, sql, {"order_id": order_id, **reach(ctx)}))
+def latest_of_order(session: Session, ctx: Ctx, order_id: UUID) -> UUID | None:
+    """Return the latest attempt of an order that the actor reaches, None where they reach none."""
+    sql = (
+        f"SELECT d.id FROM deliveries d WHERE d.order_id = :order_id AND {visible(ctx)} ORDER BY d.attempt DESC LIMIT 1"
+    )
+    found: UUID | None = value(session, sql, {"order_id": order_id, **reach(ctx)})
+    return found
 
 
 def order_of(session: Session, ctx: Ctx, delivery_id: UUID) -> dict[str, Any]:
@@ -190,6 +195,26 @@ def order_of(session: Session, ctx: Ctx, delivery_id: UUID) -> dict[str, Any]:
     if not found:
         raise NoSuchDelivery(field="delivery_id", delivery_id=delivery_id)
     return found[0]
+
+
+def orders_of(session: Session, asked: Sequence[tuple[Ctx, UUID, Any]]) -> list[UUID | None]:
+    """Return the order of each delivery, None where its actor does not reach it: one statement for each kind of reach.
+
+    Each of `asked` begins with its circumstances and the delivery.
+    """
+    found: list[UUID | None] = [None] * len(asked)
+    kinds: dict[str, list[dict[str, Any]]] = {}
+    for n, (ctx, delivery_id, *_) in enumerate(asked):
+        kinds.setdefault(visible(ctx), []).append({"n": n, "delivery_id": delivery_id, **reach(ctx)})
+    for condition, facts in kinds.items():
+        sql = (
+            "SELECT a.n, d.order_id FROM json_to_recordset(CAST(:asked AS json)) AS a(n integer, delivery_id uuid, "
+            "me uuid, my_customers uuid[], my_sites uuid[], my_rounds uuid[], my_orders uuid[]) "
+            f"JOIN deliveries d ON d.id = a.delivery_id WHERE {among(condition, 'a')}"
+        )
+        for row in rows(session, sql, {"asked": orjson.dumps(facts).decode()}):
+            found[row["n"]] = row["order_id"]
+    return found
 
 
 def plan_runs(

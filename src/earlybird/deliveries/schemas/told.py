@@ -30,8 +30,8 @@ CLIENT_ID_LENGTH = 200
 THOUSANDTH = Decimal("0.001")
 MOST_PHOTOS = 20
 
-LATER_FIELDS = ("given", "cash", "note", "photos", "device_id")
-"""Fields a confirmation did not always have: left out of the digest where unsaid, so that old ones are known again."""
+NAMING = {"order_id", "order_code", "delivery_id", "device_id"}
+"""By which names a confirmation speaks of what it is about: no part of what it says."""
 
 
 def _counted(value: Any) -> Any:
@@ -178,9 +178,11 @@ class Confirmation(_Shape):
         return [Claim(_key(n.order_line_id), _key(n.product_id), n.line, n.quantity) for n in self.lines or ()]
 
     def digest(self) -> str:
-        """Return the SHA-256 of the content; equal content in another spelling has the same."""
-        later = {name for name in LATER_FIELDS if getattr(self, name) is None}
-        return sha256(self.model_dump_json(exclude=later).encode()).hexdigest()
+        """Return the SHA-256 of the content; equal content in another spelling has the same.
+
+        How the order and the device are named is left out: the same tap may come alone, in a batch and by a sync.
+        """
+        return sha256(self.model_dump_json(exclude=NAMING).encode()).hexdigest()
 
 
 class Answer(StrEnum):

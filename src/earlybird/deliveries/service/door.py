@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
@@ -14,16 +14,15 @@ from sqlalchemy.orm import Session
 from earlybird.audit import service as audit
 from earlybird.audit.errors import ChangedMeanwhile
 from earlybird.deliveries import errors, rules
-from earlybird.deliveries.queries import door as queries
 from earlybird.deliveries.rules import Cash, Line, Told, Whose
-from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, OrderKey, Verdict, said
+from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, Verdict, said
 from earlybird.deliveries.service import facts, stops
-from earlybird.deliveries.service.stops import Chunk, Known, Order, Stop
+from earlybird.deliveries.service.stops import Chunk, Known, Order, Stop, Word
 from earlybird.deliveries.states import MACHINE, DeliveryState, EventKind
-from earlybird.infra.db import run
 from earlybird.kernel import ids
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.errors import Failure
+from earlybird.kernel.states import Machine
 from earlybird.orders.states import MACHINE as ORDER_MACHINE
 from earlybird.orders.states import OrderState
 
@@ -54,18 +53,31 @@ def confirm_many(
     `whose`, the stops of others are not there, and the stop says how much the word counts; without it every stop
     is there, and the confirmation says so itself.
     """
-    texts = bodies or [c.model_dump_json().encode() if isinstance(c, Confirmation) else b"" for c in confirmations]
-    return _within(session, ctx, list(confirmations), list(texts), whose)
+    texts = bodies or [as_text(item) for item in confirmations]
+    return confirm_words(session, [Word(ctx, *both, whose) for both in zip(confirmations, texts, strict=True)])
 
 
-def _within(
-    session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes], whose: Whose | None
-) -> list[Verdict]:
+def as_text(item: Confirmation | NotRead) -> bytes:
+    """Return a confirmation as the text that is kept of it where it is refused."""
+    return item.model_dump_json().encode() if isinstance(item, Confirmation) else b""
+
+
+def confirm_words(session: Session, words: Sequence[Word], *, is_tried: bool = False) -> list[Verdict]:
+    """Take confirmations of many people, as `confirm_many` does, all at the first one's `now`: each by its own.
+
+    With `is_tried` a collision and a value the database refuses are raised, for the caller to take all of it back.
+    """
+    if not words:
+        return []
+    return _take(session, list(words)) if is_tried else _within(session, list(words))
+
+
+def _within(session: Session, words: list[Word]) -> list[Verdict]:
     """Take a chunk inside a savepoint: again after a collision, in halves where a value is refused."""
     for left in reversed(range(TRIES)):
         try:
             with session.begin_nested():
-                return _take(session, ctx, items, bodies, whose)
+                return _take(session, words)
         except DBAPIError as failure:
             state = getattr(failure.orig, "sqlstate", None) or ""
             if failure.connection_invalidated or not (state in AGAIN or state.startswith(DATA)):
@@ -76,35 +88,33 @@ def _within(
                 raise
             reason = str(failure.orig).splitlines()[0]
             break
-    if len(items) > 1:
-        half = len(items) // 2
-        return [
-            *_within(session, ctx, items[:half], bodies[:half], whose),
-            *_within(session, ctx, items[half:], bodies[half:], whose),
-        ]
+    if len(words) > 1:
+        half = len(words) // 2
+        return [*_within(session, words[:half]), *_within(session, words[half:])]
     refusal = errors.DatabaseRefused(reason=reason)
-    verdict = refused(items[0].client_id, refusal)
-    facts.keep_rejections(session, ctx, bodies, [verdict])
+    verdict = refused(words[0].item.client_id, refusal)
+    facts.keep_rejections(session, words[0].ctx, [words[0].body], [verdict])
     return [verdict]
 
 
-def _take(
-    session: Session, ctx: Ctx, items: list[Confirmation | NotRead], bodies: list[bytes], whose: Whose | None
-) -> list[Verdict]:
+def _take(session: Session, words: list[Word]) -> list[Verdict]:
     """Load, judge and write one chunk."""
-    chunk = stops.load(session, [item for item in items if isinstance(item, Confirmation)], whose)
+    ctx, bodies = words[0].ctx, [word.body for word in words]
+    chunk = stops.load(session, [word.item for word in words if isinstance(word.item, Confirmation)])
     verdicts = []
-    for item in items:
+    for word in words:
+        item = word.item
         if isinstance(item, Confirmation):
             try:
-                verdicts.append(_judge(ctx, chunk, item))
+                verdicts.append(_judge(chunk, word, item))
             except Failure as failure:
                 verdicts.append(refused(item.client_id, failure))
         else:
             verdicts.append(Verdict(Answer.rejected, item.client_id, field=item.field, rule=item.rule))
     facts.keep(session, ctx, chunk.kept)
     _move(session, ctx, chunk)
-    facts.resolve_rejections(session, ctx, verdicts)
+    if chunk.has_refused:
+        facts.resolve_rejections(session, ctx, verdicts)
     facts.keep_rejections(session, ctx, bodies, verdicts)
     return verdicts
 
@@ -114,17 +124,18 @@ def refused(client_id: str | None, failure: Failure) -> Verdict:
     return Verdict(Answer.rejected, client_id, field=failure.field, rule=said(failure), failure=failure)
 
 
-def _judge(ctx: Ctx, chunk: Chunk, item: Confirmation) -> Verdict:
+def _judge(chunk: Chunk, word: Word, item: Confirmation) -> Verdict:
     """Judge one confirmation against what is known and take it in; raise what refuses it."""
+    ctx, whose = word.ctx, word.whose
     digest = item.digest()
     known = chunk.known.get(item.client_id)
     if known is not None:
-        if known.digest is not None and known.digest != digest:
+        if known.digest is not None and not (known.digest == digest and chunk.is_about(item, known.verdict)):
             raise errors.ClientIdTaken(field="client_id")
         return known.verdict
-    order = _order(chunk, item)
-    stop = _stop(chunk.mine(order), item)
-    authority = chunk.authority(order, stop) if chunk.whose else None
+    order = _order(chunk, item, whose)
+    stop = _stop(stops.of_whom(whose, order), item)
+    authority = stops.authority(whose, order, stop) if whose else None
     rank = item.rank if authority is None else authority.value
     rules.check_when(
         chunk.policy,
@@ -145,19 +156,14 @@ def _judge(ctx: Ctx, chunk: Chunk, item: Confirmation) -> Verdict:
     return _accept(ctx, chunk, order, stop, item, rank, digest, quantities)
 
 
-def _order(chunk: Chunk, item: Confirmation) -> Order:
+def _order(chunk: Chunk, item: Confirmation, whose: Whose | None) -> Order:
     """Return the order that a confirmation names."""
-    name = item.order_id
-    if item.order_code is not None:
-        found = chunk.names.get(item.order_code)
-        where = "order_code"
-    else:
-        where = "order_id"
-        found = chunk.names.get((name.source, name.kind, name.key)) if isinstance(name, OrderKey) else str(name)
+    where = "order_code" if item.order_code is not None else "order_id"
+    found = chunk.order_named(item)
     if isinstance(found, Failure):
         raise found
     order = chunk.orders.get(found) if found is not None else None
-    if order is None or (chunk.whose is not None and not chunk.mine(order)):
+    if order is None or (whose is not None and not stops.of_whom(whose, order)):
         raise errors.OrderUnknown(field=where)
     if order.state == OrderState.cancelled:
         raise errors.OrderCancelled(field=where)
@@ -208,6 +214,7 @@ def _accept(
         item.containers,
         (item.cash.amount_minor, item.cash.currency) if item.cash else None,
         stops.user_of(actor[0], actor[1]),
+        item.device_id,
     )
     event_id = ids.new_id()
     before = {way: rules.containers(stop.events, way) for way in told.containers}
@@ -242,6 +249,7 @@ def _accept(
             received_on=str(received_on),
         )
     stop.now_state = stop.outcome()
+    order.spoken_by = ctx
     chunk.touched[order.id] = order
     has_word = len(stop.events) == 1 and item.kind != EventKind.return_
     answer = Answer.accepted if has_word or rules.has_word(stop.events, told) else Answer.superseded
@@ -271,7 +279,7 @@ def _take_cash(chunk: Chunk, order: Order, stop: Stop, event_id: UUID, before: C
     chunk.kept.find(
         "cash_disagrees",
         stop.id,
-        "Two people told different cash of one stop.",
+        "Two people, or two devices, told different cash of one stop.",
         order.customer_id,
         order_id=order.id,
         delivery_id=stop.id,
@@ -291,7 +299,7 @@ def _compare(chunk: Chunk, order: Order, stop: Stop, line: Line) -> None:
         chunk.kept.find(
             "confirmations_disagree",
             line.id,
-            "Two people told different quantities of one line.",
+            "Two people, or two devices, told different quantities of one line.",
             order.customer_id,
             order_id=order.id,
             delivery_id=stop.id,
@@ -320,29 +328,34 @@ def _compare(chunk: Chunk, order: Order, stop: Stop, line: Line) -> None:
 
 def _move(session: Session, ctx: Ctx, chunk: Chunk) -> None:
     """Move the touched deliveries and their orders to where the words put them."""
-    visits: dict[str, list[str]] = defaultdict(list)
-    orders: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    visits: dict[str, list[tuple[str, Ctx]]] = defaultdict(list)
+    orders: dict[tuple[str, ...], list[tuple[str, Ctx]]] = defaultdict(list)
     for order in chunk.touched.values():
+        by = order.spoken_by or ctx
         for stop in order.stops:
             if stop.now_state != stop.state:
-                visits[rules.VERBS[stop.now_state]].append(stop.id)
+                visits[rules.VERBS[stop.now_state]].append((stop.id, by))
         totals = order.totals()
         if len(order.stops) > 1:
             _compare_attempts(chunk, order, totals)
         pairs = [(order.wanted[line_id], total) for line_id, total in totals.items()]
         target = rules.order_state(pairs, [stop.now_state for stop in order.stops])
         if target is not None and target != order.state:
-            orders[tuple(rules.order_path(order.state, target))].append(order.id)
+            orders[tuple(rules.order_path(order.state, target))].append((order.id, by))
     for verb, moving in visits.items():
-        _all_moved(audit.move_many(session, ctx, "deliveries", MACHINE, verb, moving), moving)
+        _move_all(session, ctx, "deliveries", MACHINE, verb, moving)
     for path, moving in orders.items():
         for verb in path:
-            _all_moved(audit.move_many(session, ctx, "orders", ORDER_MACHINE, verb, moving), moving)
+            _move_all(session, ctx, "orders", ORDER_MACHINE, verb, moving)
     facts.keep_findings(session, ctx, chunk.kept)
 
 
-def _all_moved(moved: Sequence[UUID], moving: Sequence[str]) -> None:
-    """Refuse to go on when a row under our lock was moved by somebody without it."""
+def _move_all(
+    session: Session, ctx: Ctx, table: str, machine: Machine[Any], verb: str, moving: list[tuple[str, Ctx]]
+) -> None:
+    """Move rows, each by who spoke of it; refuse to go on when one under our lock was moved by somebody without it."""
+    by = [who for _, who in moving]
+    moved = audit.move_many(session, ctx, table, machine, verb, [key for key, _ in moving], by=by)
     if len(moved) != len(moving):
         raise ChangedMeanwhile(moved=len(moved), expected=len(moving))
 
@@ -361,40 +374,3 @@ def _compare_attempts(chunk: Chunk, order: Order, totals: dict[str, Decimal]) ->
             )
         else:
             chunk.kept.over("quantities_beyond_order", line_id)
-
-
-def plan_next_attempt(
-    session: Session, ctx: Ctx, order_id: UUID, *, on: date, shift: str | None, driver_id: UUID | None
-) -> UUID:
-    """Plan another attempt for an order that was not delivered; return the new delivery."""
-    if not queries.orders_locked(session, [str(order_id)]):
-        raise errors.OrderUnknown(field="order_id")
-    if driver_id is not None and not queries.drives_for(session, driver_id, order_id):
-        raise errors.NotADriver(field="driver_id", driver_id=driver_id)
-    if not audit.move_many(session, ctx, "orders", ORDER_MACHINE, "plan", [order_id], reason=f"next attempt on {on}"):
-        raise errors.NoNextAttempt(field="order_id")
-    delivery_id = ids.new_id()
-    made = run(
-        session,
-        """
-        INSERT INTO deliveries (id, order_id, customer_id, planned_on, shift, driver_id, attempt, state, state_at)
-        SELECT :id, o.id, o.customer_id, :on, :shift, :driver_id, max(d.attempt) + 1, 'planned', :now
-        FROM orders o JOIN deliveries d ON d.order_id = o.id WHERE o.id = :order_id GROUP BY o.id
-        """,
-        {"id": delivery_id, "order_id": order_id, "on": on, "shift": shift, "driver_id": driver_id, "now": ctx.now},
-    )
-    if not made:
-        raise errors.NoNextAttempt("An order that was never tried has no next attempt.", field="order_id")
-    run(
-        session,
-        """
-        INSERT INTO delivery_lines (delivery_id, order_line_id, customer_id, service_on, ordered_quantity)
-        SELECT :id, p.id, p.customer_id, :on, p.quantity FROM order_lines p
-        WHERE p.order_id = :order_id AND p.cancelled_at IS NULL AND p.quantity > 0
-        """,
-        {"id": delivery_id, "order_id": order_id, "on": on},
-    )
-    audit.record(
-        session, ctx, "deliveries.plan_next_attempt", "delivery", delivery_id, after={"order_id": str(order_id)}
-    )
-    return delivery_id

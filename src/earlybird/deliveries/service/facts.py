@@ -21,27 +21,26 @@ from earlybird.deliveries.service import photos
 from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
 
-EVENTS = """
-INSERT INTO delivery_events (id, client_id, delivery_id, customer_id, service_on, kind, device, device_seq, device_at,
-    received_at, actor_kind, actor_id, actor_name, authority, via, address, place, reason, told)
-SELECT id, client_id, delivery_id, customer_id, service_on, kind, device, device_seq, device_at,
-    :now, actor_kind, actor_id, actor_name, authority, via, :address, place, reason, told
-FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, client_id text, delivery_id uuid, customer_id uuid,
-    service_on date, kind text, device text, device_seq integer, device_at timestamptz, actor_kind text, actor_id uuid,
-    actor_name text, authority smallint, via text, place jsonb, reason text, told jsonb)
-"""
-
-EVENT_LINES = """
-INSERT INTO delivery_event_lines (event_id, delivery_line_id, customer_id, service_on, revision, delta_quantity, reason)
-SELECT event_id, delivery_line_id, customer_id, service_on, revision, delta_quantity, reason
-FROM json_to_recordset(CAST(:rows AS json)) AS r(event_id uuid, delivery_line_id uuid, customer_id uuid,
-    service_on date, revision smallint, delta_quantity numeric, reason text)
-"""
-
-LINES = """
+KEEP = """
+WITH events AS (
+    INSERT INTO delivery_events (id, client_id, delivery_id, customer_id, service_on, kind, device, device_seq,
+        device_at, received_at, actor_kind, actor_id, actor_name, authority, via, address, place, reason, told)
+    SELECT id, client_id, delivery_id, customer_id, service_on, kind, device, device_seq, device_at,
+        :now, actor_kind, actor_id, actor_name, authority, via, address, place, reason, told
+    FROM json_to_recordset(CAST(:events AS json)) AS r(id uuid, client_id text, delivery_id uuid, customer_id uuid,
+        service_on date, kind text, device text, device_seq integer, device_at timestamptz, actor_kind text,
+        actor_id uuid, actor_name text, authority smallint, via text, address text, place jsonb, reason text,
+        told jsonb)),
+lines AS (
+    INSERT INTO delivery_event_lines (event_id, delivery_line_id, customer_id, service_on, revision, delta_quantity,
+        reason)
+    SELECT event_id, delivery_line_id, customer_id, service_on, revision, delta_quantity, reason
+    FROM json_to_recordset(CAST(:lines AS json)) AS r(event_id uuid, delivery_line_id uuid, customer_id uuid,
+        service_on date, revision smallint, delta_quantity numeric, reason text))
 UPDATE delivery_lines SET delivered_quantity = delivered_quantity + r.delta
-FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, delta numeric) WHERE delivery_lines.id = r.id
+FROM json_to_recordset(CAST(:deltas AS json)) AS r(id uuid, delta numeric) WHERE delivery_lines.id = r.id
 """
+"""The events, by how much each changes its lines, and what is delivered now: one statement, one way to the server."""
 
 CONTAINERS = """
 INSERT INTO container_movements (customer_id, container, quantity, event_id, moved_on)
@@ -69,12 +68,13 @@ ON CONFLICT (digest) DO NOTHING
 SEQUENCES = """
 WITH heard AS (
     INSERT INTO device_sequences (owner, device, seen, heard_at)
-    SELECT CAST(:owner AS text), device, range_agg(int8range(seq, seq, '[]')), :now
-    FROM json_to_recordset(CAST(:rows AS json)) AS r(device text, seq bigint) GROUP BY device ORDER BY device
+    SELECT owner, device, range_agg(int8range(seq, seq, '[]')), :now
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(owner text, device text, seq bigint)
+    GROUP BY owner, device ORDER BY owner, device
     ON CONFLICT (owner, device) DO UPDATE SET seen = device_sequences.seen + excluded.seen, heard_at = :now
-    RETURNING device, seen
+    RETURNING owner, device, seen
 )
-SELECT h.device, (SELECT json_agg(json_build_array(lower(hole), upper(hole) - 1) ORDER BY hole)
+SELECT h.owner, h.device, (SELECT json_agg(json_build_array(lower(hole), upper(hole) - 1) ORDER BY hole)
     FROM (SELECT unnest(int8multirange(range_merge(h.seen)) - h.seen) AS hole LIMIT 100) holes) AS missing
 FROM heard h
 """
@@ -86,6 +86,7 @@ class Kept:
     """The rows that a chunk adds."""
 
     events: list[dict[str, Any]] = field(default_factory=list)
+    tellers: list[Ctx] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
     deltas: dict[str, Decimal] = field(default_factory=dict)
     containers: list[dict[str, Any]] = field(default_factory=list)
@@ -120,9 +121,12 @@ class Kept:
             words["cash"] = item.cash.model_dump()
         if item.note:
             words["note"] = item.note
+        if item.device_id:
+            words["device_id"] = item.device_id
         if item.photos:
             words["photos"] = item.photos
             self.pictured.add(str(verdict.delivery_id))
+        self.tellers.append(ctx)
         self.events.append(
             {
                 "id": verdict.event_id,
@@ -139,6 +143,7 @@ class Kept:
                 "actor_name": name,
                 "authority": told.authority,
                 "via": item.via,
+                "address": ctx.address,
                 "place": item.place.model_dump() if item.place else None,
                 "reason": item.reason,
                 "told": words,
@@ -219,17 +224,16 @@ def keep(session: Session, ctx: Ctx, kept: Kept) -> None:
     """Add a chunk's events with lines, containers, cash and photos, and bring the delivered quantities up to date."""
     if not kept.events:
         return
-    run(session, EVENTS, {"rows": _json(kept.events), "now": ctx.now, "address": ctx.address})
-    if kept.lines:
-        run(session, EVENT_LINES, {"rows": _json(kept.lines)})
-        deltas = [{"id": line_id, "delta": str(delta)} for line_id, delta in kept.deltas.items() if delta]
-        run(session, LINES, {"rows": _json(deltas)})
+    deltas = [{"id": line_id, "delta": str(delta)} for line_id, delta in kept.deltas.items() if delta]
+    words = {"events": _json(kept.events), "lines": _json(kept.lines), "deltas": _json(deltas)}
+    run(session, KEEP, {**words, "now": ctx.now})
     for sql, added in ((CONTAINERS, kept.containers), (CASH, kept.cash)):
         if added:
             run(session, sql, {"rows": _json(added)})
     if kept.pictured:
         photos.bind(session, ctx, sorted(kept.pictured))
-    audit.record_many(session, ctx, "deliveries.confirm", "delivery_event", [e["id"] for e in kept.events])
+    event_ids = [e["id"] for e in kept.events]
+    audit.record_many(session, ctx, "deliveries.confirm", "delivery_event", event_ids, by=kept.tellers)
 
 
 def keep_findings(session: Session, ctx: Ctx, kept: Kept) -> None:
@@ -242,32 +246,34 @@ def keep_findings(session: Session, ctx: Ctx, kept: Kept) -> None:
         audit.resolve_many(session, ctx, check_name, subjects)
 
 
-def note_sequences(session: Session, ctx: Ctx, items: Sequence[Confirmation]) -> None:
+def note_sequences(session: Session, told: Sequence[tuple[Ctx, Confirmation]]) -> None:
     """Note which of a device's numbers have come; a hole between them is a finding until what is missing comes."""
-    numbered = [
-        {"device": item.device_id, "seq": item.device_seq}
-        for item in items
-        if item.device_id is not None and item.device_seq is not None
-    ]
+    names: dict[str, str] = {}
+    numbered = []
+    for by, item in told:
+        if item.device_id is not None and item.device_seq is not None:
+            owner = f"{by.actor.kind}:{by.actor.id or by.actor.name}"
+            names[owner] = by.actor.name
+            numbered.append({"owner": owner, "device": item.device_id, "seq": item.device_seq})
     if not numbered:
         return
-    owner = f"{ctx.actor.kind}:{ctx.actor.id or ctx.actor.name}"
-    known = rows(session, SEQUENCES, {"rows": _json(numbered), "owner": owner, "now": ctx.now})
+    ctx = told[0][0]
+    known = rows(session, SEQUENCES, {"rows": _json(numbered), "now": ctx.now})
     gaps = [
         {
-            "subject": f"{owner}/{row['device']}",
+            "subject": f"{row['owner']}/{row['device']}",
             "title": "A device has told later things, and something before them has not arrived.",
             "severity": str(Severity.warning),
             "money_minor": None,
             "currency": None,
             "customer_id": None,
-            "facts": {"device": row["device"], "told_by": ctx.actor.name, "missing": row["missing"]},
+            "facts": {"device": row["device"], "told_by": names[row["owner"]], "missing": row["missing"]},
         }
         for row in known
         if row["missing"]
     ]
     audit.report_many(session, ctx, "device_gap", gaps)
-    whole = [f"{owner}/{row['device']}" for row in known if not row["missing"]]
+    whole = [f"{row['owner']}/{row['device']}" for row in known if not row["missing"]]
     if whole:
         audit.resolve_many(session, ctx, "device_gap", whole)
 

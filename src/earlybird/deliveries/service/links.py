@@ -29,6 +29,7 @@ MARK = "ebl_"
 """How the access token of an opened link begins."""
 
 PIN_PURPOSE = "link pin"
+DEVICE_PURPOSE = "link device"
 GUESSED = "link_pin_guessed"
 
 
@@ -165,8 +166,8 @@ def open_link(
 ) -> Opened | errors.LinkClosed:
     """Open a link for some minutes: one use for each device, which is known again by its key and then needs no PIN.
 
-    A link that is unknown, expired, revoked or used up, and a wrong PIN, are refused in the same words; a wrong PIN
-    is counted, so its refusal is returned, not raised.
+    A link that is unknown, expired, revoked or used up, and a missing or wrong PIN, are refused in the same words; a
+    wrong one is counted, so its refusal is returned, not raised.
     """
     link = queries.find_for_update(session, token)
     if link is None or link.revoked_at is not None or link.expires_at <= ctx.now:
@@ -177,7 +178,9 @@ def open_link(
     if use is None:
         if link.max_uses is not None and link.use_count >= link.max_uses:
             raise errors.LinkClosed
-        if link.pin_mac is not None and not _has_pin(session, ctx, keys, link, pin):
+        if link.pin_mac is not None and pin is None:
+            raise errors.LinkClosed
+        if link.pin_mac is not None and not _has_pin(session, ctx, keys, link, pin or ""):
             return errors.LinkClosed()
     access = MARK + secrets.token_urlsafe(32)
     ends_at = min(ctx.now + timedelta(minutes=rules.ACCESS_MINUTES), link.expires_at)
@@ -199,6 +202,18 @@ def open_link(
     said = {"use_id": str(use.id), "open_count": use.open_count}
     audit.record(session, acting(ctx, link), "links.open", "shared_link", link.id, after=said)
     return Opened(link.id, ends_at, access, device_key)
+
+
+def enter(session: Session, ctx: Ctx, keys: Keys, *, token: str, wanted: LinkAction) -> Ctx:
+    """Return the circumstances with a link as who acts, for an old app: it sends the token each time, and no PIN.
+
+    A device is known by its network address and its name. What does not open is refused as in `open_link`.
+    """
+    link = queries.find_for_update(session, token)
+    if link is None or link.pin_mac is not None or wanted not in link.actions:
+        raise errors.LinkClosed
+    open_link(session, ctx, keys, token=token, device_key=keys.mac(DEVICE_PURPOSE, f"{ctx.address} {ctx.device}"))
+    return acting(ctx, link)
 
 
 def acting(ctx: Ctx, link: SharedLink) -> Ctx:
@@ -231,14 +246,14 @@ def _end(session: Session, ctx: Ctx, link: SharedLink, reason: str) -> None:
     audit.record(session, ctx, "links.revoke", "shared_link", link.id, reason=reason)
 
 
-def _has_pin(session: Session, ctx: Ctx, keys: Keys, link: SharedLink, pin: str | None) -> bool:
+def _has_pin(session: Session, ctx: Ctx, keys: Keys, link: SharedLink, pin: str) -> bool:
     """Count a try of the PIN and say whether it is right; while its address has to wait, no PIN is looked at."""
     place = [throttle.of_link(ctx, keys, link.id)]
     try:
         throttle.count(session, ctx, place)
     except TooManyTries:
         return False
-    if pin is not None and hmac.compare_digest(_pin_mac(keys, link.first_id, pin), str(link.pin_mac)):
+    if hmac.compare_digest(_pin_mac(keys, link.first_id, pin), str(link.pin_mac)):
         throttle.forgive(session, ctx, place)
         return True
     link.wrong_pin_count += 1

@@ -15,11 +15,21 @@ from sqlalchemy.orm import Session
 from earlybird.deliveries import errors, rules
 from earlybird.deliveries.queries import door as queries
 from earlybird.deliveries.rules import Line, Policy, Told, Whose
-from earlybird.deliveries.schemas import Answer, Confirmation, OrderKey, Verdict
+from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, OrderKey, Verdict
 from earlybird.deliveries.service import facts
 from earlybird.deliveries.states import Authority, DeliveryState, EventKind
+from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.errors import Failure
 from earlybird.orders.states import OrderState
+
+
+class Word(NamedTuple):
+    """One confirmation on its way in: who brings it, the text it came as, of which stops they may speak."""
+
+    ctx: Ctx
+    item: Confirmation | NotRead
+    body: bytes
+    whose: Whose | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +64,7 @@ class Order:
     state: OrderState
     zone: ZoneInfo
     currency: str | None = None
+    spoken_by: Ctx | None = None
     stops: list[Stop] = field(default_factory=list)
     wanted: dict[str, Decimal] = field(default_factory=dict)
 
@@ -84,50 +95,54 @@ class Chunk:
     known: dict[str, Known]
     revisions: dict[str, int]
     cash_revisions: dict[str, int]
-    whose: Whose | None = None
+    has_refused: bool = False
     kept: facts.Kept = field(default_factory=facts.Kept)
     touched: dict[str, Order] = field(default_factory=dict)
 
-    def authority(self, order: Order, stop: Stop) -> Authority | None:
-        """Return how much the word of the one who tells counts about that stop; None where it is not theirs."""
-        if self.whose is None:
-            return Authority.staff
-        return self.whose.authority(
-            order_id=order.id, round_id=stop.round_id, driver_id=stop.driver_id, substitute_id=stop.substitute_id
-        )
+    def order_named(self, item: Confirmation) -> str | Failure | None:
+        """Return the id of the order that a confirmation names; None for none, a failure where it cannot be told."""
+        if item.order_code is not None:
+            return self.names.get(item.order_code)
+        name = item.order_id
+        return self.names.get((name.source, name.kind, name.key)) if isinstance(name, OrderKey) else str(name)
 
-    def mine(self, order: Order) -> list[Stop]:
-        """Return the attempts of that order the one who tells may speak of."""
-        return [stop for stop in order.stops if self.authority(order, stop) is not None]
+    def is_about(self, item: Confirmation, verdict: Verdict) -> bool:
+        """Say whether a confirmation is about the order and delivery that an earlier verdict speaks of."""
+        is_same_stop = item.delivery_id is None or str(item.delivery_id) == str(verdict.delivery_id)
+        return is_same_stop and self.order_named(item) == str(verdict.order_id)
 
 
-def load(session: Session, items: Sequence[Confirmation], whose: Whose | None = None) -> Chunk:
+def authority(whose: Whose | None, order: Order, stop: Stop) -> Authority | None:
+    """Return how much the word of the one who tells counts about that stop; None where it is not theirs."""
+    if whose is None:
+        return Authority.staff
+    return whose.authority(
+        order_id=order.id, round_id=stop.round_id, driver_id=stop.driver_id, substitute_id=stop.substitute_id
+    )
+
+
+def of_whom(whose: Whose | None, order: Order) -> list[Stop]:
+    """Return the attempts of that order the one who tells may speak of."""
+    return [stop for stop in order.stops if authority(whose, order, stop) is not None]
+
+
+def load(session: Session, items: Sequence[Confirmation]) -> Chunk:
     """Lock the orders a chunk names and read all that judging it needs."""
-    chunk = Chunk(queries.policy(session), {}, {}, {}, {}, {}, whose)
+    chunk = Chunk(Policy(), {}, {}, {}, {}, {})
     if not items:
         return chunk
     _resolve(session, chunk, items)
     wanted = {str(i.order_id) for i in items if isinstance(i.order_id, UUID)}
     wanted.update(found for found in chunk.names.values() if isinstance(found, str))
     zones: dict[str, ZoneInfo] = {}
-    for order_id, customer_id, state, zone in queries.orders_locked(session, wanted):
+    client_ids = {i.client_id for i in items}
+    for order_id, customer_id, state, zone, switches, has_refused in queries.orders_locked(session, wanted, client_ids):
+        chunk.policy, chunk.has_refused = queries.as_policy(switches or {}), has_refused
         if zone not in zones:
             zones[zone] = ZoneInfo(zone)
         chunk.orders[order_id] = Order(order_id, customer_id, OrderState(state), zones[zone])
     found = _load_stops(session, chunk)
-    for client_id, event_id, delivery_id, order_id, told in queries.known(session, {i.client_id for i in items}):
-        words = told or {}
-        verdict = Verdict(
-            Answer.repeated,
-            client_id,
-            order_id,
-            delivery_id,
-            event_id,
-            words.get("outcome"),
-            first=words.get("answer"),
-        )
-        chunk.known[client_id] = Known(words.get("digest"), verdict)
-    _load_told(session, chunk, found)
+    _load_told(session, chunk, found, client_ids)
     if found and any(item.cash for item in items):
         _load_cash(session, chunk, found)
     return chunk
@@ -176,14 +191,28 @@ def _load_stops(session: Session, chunk: Chunk) -> dict[str, Stop]:
     return stops
 
 
-def _load_told(session: Session, chunk: Chunk, stops: dict[str, Stop]) -> None:
-    """Hang what was told before on the attempts, and count the revisions of their lines."""
-    if not stops:
-        return
+def _load_told(session: Session, chunk: Chunk, stops: dict[str, Stop], client_ids: set[str]) -> None:
+    """Hang what was told before on the attempts, know again what repeats, and count the revisions of the lines."""
     seen: set[str] = set()
-    for row in queries.told(session, stops):
-        stop_id, client_id, kind, authority, device_at, actor_kind, actor_id, actor_name, told, deltas = row
+    for row in queries.told(session, client_ids, stops):
+        (client_id, event_id, stop_id, order_id, kind, authority, device_at, actor_kind, actor_id, actor_name, told,
+         deltas) = row  # fmt: skip
         words = told or {}
+        if client_id in client_ids:
+            chunk.known[client_id] = Known(
+                words.get("digest"),
+                Verdict(
+                    Answer.repeated,
+                    client_id,
+                    order_id,
+                    UUID(stop_id),
+                    event_id,
+                    words.get("outcome"),
+                    first=words.get("answer"),
+                ),
+            )
+        if stop_id not in stops:
+            continue
         lines = words.get("lines") or deltas or {}
         cash = words.get("cash")
         stops[stop_id].events.append(
@@ -191,6 +220,7 @@ def _load_told(session: Session, chunk: Chunk, stops: dict[str, Stop]) -> None:
                 client_id, kind, authority, device_at, actor_word(actor_kind, actor_id, actor_name),
                 {line: Decimal(quantity) for line, quantity in lines.items()}, _containers(words),
                 (cash["amount_minor"], cash["currency"]) if cash else None, user_of(actor_kind, actor_id),
+                words.get("device_id"),
             )
         )  # fmt: skip
         seen.add(stop_id)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -16,9 +17,10 @@ from earlybird.deliveries import errors
 from earlybird.deliveries.queries import door as queries
 from earlybird.deliveries.queries import shown
 from earlybird.deliveries.rules import Whose
-from earlybird.deliveries.schemas import Confirmation, NotRead, Teller, Verdict, said
+from earlybird.deliveries.schemas import Answer, Confirmation, NotRead, Teller, Verdict, said
 from earlybird.deliveries.schemas.legacy import NOTHING_WENT, SOME_WENT, LegacyItem, MarkDelivered
 from earlybird.deliveries.service import door, facts
+from earlybird.deliveries.service.stops import Word
 from earlybird.deliveries.states import Authority, EventKind, Via
 from earlybird.identity.rules import Scope, reach
 from earlybird.kernel import ids
@@ -29,17 +31,64 @@ from earlybird.kernel.money import scale
 FROM_THE_REQUEST = ("actor", "authority", "via", "device")
 
 
+class Telling(NamedTuple):
+    """Who tells of which delivery, in the words of a `Confirmation` without it."""
+
+    ctx: Ctx
+    delivery_id: UUID
+    words: Mapping[str, Any]
+
+
 def tell(session: Session, ctx: Ctx, delivery_id: UUID, *, words: Mapping[str, Any]) -> Verdict:
     """Take one confirmation of a delivery the actor reaches; a refused one is kept, so its verdict is returned.
 
     `words` are those of a `Confirmation` without the delivery; the order may be left out, as the delivery names it.
     """
-    found = shown.order_of(session, ctx, delivery_id)
-    named = {"delivery_id": delivery_id, "order_id": words.get("order_id") or found["order_id"]}
-    given = Confirmation.model_validate({**words, **named})
-    verdict = door.confirm_many(session, through(ctx), [_as_told(ctx, given)], whose=_whose(ctx))[0]
-    facts.note_sequences(session, ctx, [given])
+    verdict = tell_together(session, [Telling(ctx, delivery_id, words)])[0]
+    if isinstance(verdict, Failure):
+        raise verdict
     return verdict
+
+
+def tell_together(session: Session, tellings: Sequence[Telling], *, is_tried: bool = False) -> list[Verdict | Failure]:
+    """Take confirmations of many people at once, each as `tell` takes it; what `tell` would raise is in its place.
+
+    Those of one order are taken one after the other, all in the caller's transaction, at the first one's `now`.
+    With `is_tried` what no verdict can tell is raised, for the caller to take all of it back.
+    """
+    answers: list[Verdict | Failure] = []
+    rounds: list[list[tuple[int, Ctx, Confirmation]]] = []
+    turns: Counter[UUID] = Counter()
+    for n, (telling, order_id) in enumerate(zip(tellings, shown.orders_of(session, tellings), strict=True)):
+        try:
+            given = _named(telling, order_id)
+        except Failure as failure:
+            answers.append(failure)
+            continue
+        assert order_id is not None  # noqa: S101  # it was named
+        answers.append(Verdict(Answer.rejected, None))
+        if turns[order_id] == len(rounds):
+            rounds.append([])
+        rounds[turns[order_id]].append((n, telling.ctx, given))
+        turns[order_id] += 1
+    for taken in rounds:
+        words = [_word(ctx, _as_told(ctx, given)) for _, ctx, given in taken]
+        for (n, _, _), verdict in zip(taken, door.confirm_words(session, words, is_tried=is_tried), strict=True):
+            answers[n] = verdict
+        facts.note_sequences(session, [(ctx, given) for _, ctx, given in taken])
+    return answers
+
+
+def _named(telling: Telling, order_id: UUID | None) -> Confirmation:
+    """Return the whole confirmation of a delivery that the actor reaches."""
+    if order_id is None:
+        raise errors.NoSuchDelivery(field="delivery_id", delivery_id=telling.delivery_id)
+    named = {"delivery_id": telling.delivery_id, "order_id": telling.words.get("order_id") or order_id}
+    return Confirmation.model_validate({**telling.words, **named})
+
+
+def _word(ctx: Ctx, item: Confirmation | NotRead) -> Word:
+    return Word(through(ctx), item, door.as_text(item), _whose(ctx))
 
 
 def tell_many(
@@ -48,7 +97,7 @@ def tell_many(
     """Take a synced round; each is judged alone. Who is no admin and says who tells it is refused."""
     items = [item if isinstance(item, NotRead) else _as_told(ctx, item) for item in confirmations]
     verdicts = door.confirm_many(session, through(ctx), items, bodies=bodies, whose=_whose(ctx))
-    facts.note_sequences(session, ctx, [item for item in confirmations if isinstance(item, Confirmation)])
+    facts.note_sequences(session, [(ctx, item) for item in confirmations if isinstance(item, Confirmation)])
     return verdicts
 
 
@@ -75,9 +124,9 @@ def _marked(session: Session, ctx: Ctx, body: MarkDelivered) -> Confirmation:
     """Return the confirmation that the words of an old app amount to."""
     if not body.order_id:
         raise errors.OrderMissing(field="order_id")
-    order_id = _reached(session, ctx, body.order_id)
+    order_id, delivery_id = _reached(session, ctx, body.order_id)
     customer_id, zone = next((row[1], row[3]) for row in queries.orders_locked(session, [order_id]))
-    words: dict[str, Any] = {"kind": EventKind.confirm, "order_id": order_id}
+    words: dict[str, Any] = {"kind": EventKind.confirm, "order_id": order_id, "delivery_id": delivery_id}
     if body.items and body.status not in NOTHING_WENT:
         words["lines"] = _marked_lines(session, order_id, body.items)
     elif body.status in SOME_WENT:
@@ -102,15 +151,16 @@ def _marked(session: Session, ctx: Ctx, body: MarkDelivered) -> Confirmation:
     return Confirmation.model_validate({**words, "client_id": client_id, "device_at": at})
 
 
-def _reached(session: Session, ctx: Ctx, name: str) -> str:
-    """Return the id of the order of that name, ours or the old system's, of which the actor may speak."""
+def _reached(session: Session, ctx: Ctx, name: str) -> tuple[str, UUID]:
+    """Return the order of that name, ours or the old system's, and its latest attempt of which the actor may speak."""
     try:
         found: str | None = str(UUID(name))
     except ValueError:
         found = None
     for order_id in (found, queries.order_named(session, name)):
-        if order_id is not None and shown.reaches_order(session, ctx, UUID(order_id)):
-            return order_id
+        delivery_id = shown.latest_of_order(session, ctx, UUID(order_id)) if order_id is not None else None
+        if order_id is not None and delivery_id is not None:
+            return order_id, delivery_id
     raise errors.OrderUnknown(field="order_id")
 
 

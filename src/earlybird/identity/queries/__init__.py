@@ -1,11 +1,10 @@
 """Every SELECT of identity: who comes in, and who may."""
 
 from earlybird.identity.queries.coming_in import (
+    Credential,
     claims,
     code_is_open,
-    find_by_cookie,
-    find_by_key,
-    find_by_session,
+    find_behind,
     find_login,
     find_owner,
     find_user,
@@ -46,13 +45,12 @@ from earlybird.identity.queries.people import (
 )
 
 __all__ = [
+    "Credential",
     "api_key",
     "api_keys",
     "claims",
     "code_is_open",
-    "find_by_cookie",
-    "find_by_key",
-    "find_by_session",
+    "find_behind",
     "find_login",
     "find_owner",
     "find_user",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -14,7 +15,7 @@ from earlybird.identity.rules import fingerprint
 from earlybird.infra.db import rows, value
 
 SIGNED_IN = """
-SELECT u.id, u.name, u.customer_id, s.id AS session_id, s.kind,
+SELECT u.id, u.name, u.customer_id, s.id AS session_id, s.kind, s.token_hash AS mark,
        u.must_change_password AND s.method = 'password' AS must_change_password,
        bool_or(m.role = 'admin') AND s.method <> 'script'
            AND EXISTS (SELECT FROM policies WHERE name = 'admins_need_second_factor' AND value = CAST('true' AS jsonb))
@@ -26,39 +27,52 @@ FROM sessions s
 JOIN users u ON u.id = s.user_id AND u.state <> 'disabled' AND u.archived_at IS NULL
 JOIN memberships m ON m.user_id = u.id AND (m.ended_at IS NULL OR m.ended_at > :now)
 LEFT JOIN grants g ON g.role = m.role AND g.action = :action
-WHERE {which} AND s.revoked_at IS NULL AND s.expires_at > :now
+WHERE (s.id = ANY(CAST(:session_ids AS uuid[])) AND s.kind <> 'browser'
+       OR s.token_hash = ANY(:cookies) AND s.kind = 'browser') AND s.revoked_at IS NULL AND s.expires_at > :now
 GROUP BY u.id, s.id"""
-BY_COOKIE = SIGNED_IN.format(which="s.token_hash = :cookie AND s.kind = 'browser'")
-BY_ID = SIGNED_IN.format(which="s.id = :session_id AND s.user_id = :user_id AND s.kind <> 'browser'")
 
 BY_KEY = """
 SELECT k.id, k.name, k.customer_id, false AS must_change_password, false AS must_add_factor,
-       CAST(NULL AS uuid) AS session_id, 'key' AS kind,
+       CAST(NULL AS uuid) AS session_id, 'key' AS kind, k.key_hash AS mark,
        jsonb_build_array(jsonb_build_object('role', k.role, 'scope', g.scope, 'site_id', k.site_id,
                                             'customer_id', k.customer_id)) AS roles
 FROM api_keys k LEFT JOIN grants g ON g.role = k.role AND g.action = :action AND k.actions @> ARRAY[:action]
-WHERE k.key_hash = :key AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :now)"""
+WHERE k.key_hash = ANY(:keys) AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :now)"""
 
 
-def find_by_cookie(session: Session, cookie: str, action: str, now: datetime) -> dict[str, Any] | None:
-    """Return who is behind a browser's living session, with the roles they hold now, or None.
+class Credential(NamedTuple):
+    """What somebody comes with: the token of a `cookie`, a `key`, or the `session` an access token names."""
 
-    Keys: id, name, customer_id, must_change_password, must_add_factor, session_id, kind, roles (role, site_id,
-    customer_id, and the scope in which that role may do `action`, null where it may not).
+    kind: Literal["cookie", "key", "session"]
+    token: str
+    user_id: UUID | None = None
+
+
+def find_behind(
+    session: Session, credentials: Sequence[Credential], action: str, now: datetime
+) -> list[dict[str, Any] | None]:
+    """Return who is behind each credential, if it is good at this moment, with the roles they hold now; else None.
+
+    Keys: id, name, customer_id, must_change_password, must_add_factor, session_id, kind, mark, roles (role, site_id,
+    customer_id, and the scope in which that role may do `action`, null where it may not). Many are found in one
+    statement for sessions and one for keys.
     """
-    return _one(session, BY_COOKIE, {"cookie": fingerprint(cookie), "action": action, "now": now})
-
-
-def find_by_session(
-    session: Session, session_id: UUID, user_id: UUID, action: str, now: datetime
-) -> dict[str, Any] | None:
-    """Return who is behind the living session an access token names, or None; as `find_by_cookie`."""
-    return _one(session, BY_ID, {"session_id": session_id, "user_id": user_id, "action": action, "now": now})
-
-
-def find_by_key(session: Session, key: str, action: str, now: datetime) -> dict[str, Any] | None:
-    """Return the machine whose key that is, or None; as `find_by_cookie`."""
-    return _one(session, BY_KEY, {"key": fingerprint(key), "action": action, "now": now})
+    sessions = [c.token for c in credentials if c.kind == "session"]
+    cookies = [fingerprint(c.token) for c in credentials if c.kind == "cookie"]
+    keys = [fingerprint(c.token) for c in credentials if c.kind == "key"]
+    facts = {"action": action, "now": now}
+    found: dict[tuple[str, Any], dict[str, Any]] = {}
+    if sessions or cookies:
+        for row in rows(session, SIGNED_IN, {**facts, "session_ids": sessions, "cookies": cookies}):
+            by_cookie = row["kind"] == "browser"
+            found[("cookie", row["mark"]) if by_cookie else ("session", str(row["session_id"]))] = row
+    if keys:
+        found.update((("key", row["mark"]), row) for row in rows(session, BY_KEY, {**facts, "keys": keys}))
+    each = []
+    for kind, token, user_id in credentials:
+        who = found.get((kind, token if kind == "session" else fingerprint(token)))
+        each.append(who if who is not None and (user_id is None or who["id"] == user_id) else None)
+    return each
 
 
 def _one(session: Session, sql: str, facts: dict[str, Any]) -> dict[str, Any] | None:

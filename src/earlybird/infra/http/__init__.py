@@ -4,7 +4,9 @@ from earlybird.infra.http.doors import (
     PLANS,
     PUBLIC,
     SAFE_METHODS,
+    Asked,
     Caller,
+    Refused,
     anybody,
     beforehand,
     circumstances,
@@ -12,6 +14,7 @@ from earlybird.infra.http.doors import (
     etag,
 )
 from earlybird.infra.http.edge import Edge, clock, install
+from earlybird.infra.http.gathering import Gatherer
 from earlybird.infra.http.limits import Limiter
 from earlybird.infra.http.problems import (
     PROBLEM_SCHEMA,
@@ -31,9 +34,12 @@ __all__ = [
     "PUBLIC",
     "SAFE_METHODS",
     "STATUS",
+    "Asked",
     "Caller",
     "Edge",
+    "Gatherer",
     "Limiter",
+    "Refused",
     "Uploads",
     "anybody",
     "as_json",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import wraps
 from http import HTTPStatus
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from fastapi import Depends, Request, Response
 from fastapi.dependencies.models import Dependant
@@ -52,6 +53,24 @@ async def anybody(request: Request) -> Caller:
 PUBLIC = Depends(anybody)
 
 
+class Asked(NamedTuple):
+    """One request among those that go through a door together: the admitted circumstances and its parameters."""
+
+    ctx: Ctx
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The place of an answer that the function alone would have refused by raising: it had no effect."""
+
+    failure: Failure
+
+
+Together = Callable[[Session, Sequence[Asked]], Sequence[Any]]
+"""The twin of a door's function for many requests at once: an answer, a `Failure` to commit, or `Refused`, for each."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How one route runs: its function, the shape of its answer, whose version If-Match speaks of."""
@@ -62,17 +81,19 @@ class Plan:
     key: str | None
     show: Plan | None
     is_secret: bool
+    together: Together | None = None
+    lock: Any = None
 
 
 PLANS: dict[Callable[..., Any], Plan] = {}
 """The plan of every endpoint made by `door`: what `unchanged` and the API's description read."""
 
 
-def circumstances(request: Request) -> Ctx:
+def circumstances(request: Request, now: datetime | None = None) -> Ctx:
     """Return who asks (nobody yet), when, from where, under which trace."""
     return Ctx(
         actor=Actor(kind="anonymous", name="anonymous", role="anonymous"),
-        now=request.app.state.clock(),
+        now=now or request.app.state.clock(),
         via="api" if speaks_json(request.url.path) else "console",
         address=request.client.host if request.client else None,
         device=request.headers.get("user-agent", "")[:200] or None,
@@ -81,7 +102,11 @@ def circumstances(request: Request) -> Ctx:
 
 
 def door(
-    lock: Any, *, unchanged: tuple[str, str, Callable[..., Any]] | None = None, secret: bool = False
+    lock: Any,
+    *,
+    unchanged: tuple[str, str, Callable[..., Any]] | None = None,
+    secret: bool = False,
+    together: Together | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Awaitable[Response]]]:
     """Turn `f(session, ctx, …)` into a route behind `lock`: admitted, run and committed in one thread hop.
 
@@ -90,8 +115,10 @@ def door(
     and the database holds us to it; its answer carries an ETag. A write under an `Idempotency-Key` happens once.
     `unchanged=(table, parameter, show)` honours If-Match: the row is locked and what `show` answers compared.
     A `Failure` that is returned, not raised, is committed first. `secret` answers are never kept.
+    With `together`, requests that wait at the same moment are carried out as one (see `gathering`).
     A parameter named `request` receives the request; all others are FastAPI's.
     """
+    assert not (together and (secret or unchanged))  # noqa: S101  # what goes through together has neither
 
     def around(function: Callable[..., Any]) -> Callable[..., Awaitable[Response]]:
         hints = get_type_hints(function, include_extras=True)
@@ -105,7 +132,14 @@ def door(
         kind = _answer_kind(hints.get("return"))
         table, key, show = unchanged or (None, None, None)
         plan = Plan(
-            function, TypeAdapter(kind) if kind is not None else None, table, key, PLANS[show] if show else None, secret
+            function,
+            TypeAdapter(kind) if kind is not None else None,
+            table,
+            key,
+            PLANS[show] if show else None,
+            secret,
+            together,
+            lock.dependency,
         )
 
         @wraps(function)
@@ -121,6 +155,10 @@ def door(
                 url = request.url
                 body = request.state.taken if hasattr(request.state, "taken") else await request.body()
                 print_ = idempotency.fingerprint(request.method, url.path, url.query, body)
+            if plan.together is not None:
+                found: Response | None = await request.app.state.gatherer.answer(plan, caller, facts, print_)
+                if found is not None:
+                    return found
             return await run_in_threadpool(_hop, plan, caller, facts, print_)
 
         endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
@@ -154,33 +192,49 @@ def _hop(plan: Plan, caller: Caller, facts: dict[str, Any], print_: str | None) 
             if is_look:
                 run(session, "SET TRANSACTION READ ONLY")
             ctx = caller.admit(session, circumstances(request))
-            _check_once(request)
+            check_once(request)
             who = f"{ctx.actor.kind}:{ctx.actor.id}"
             key = request.headers.get("idempotency-key", "") if print_ and ctx.actor.id else None
             if key is not None:
                 wait = request.app.state.settings.write_wait_ms
                 kept = idempotency.claim(session, ctx, who, key, print_ or "", wait_ms=wait)
                 if kept is not None:
-                    return Response(kept.body, kept.status, kept.headers | {"Idempotent-Replayed": "true"})
+                    return replayed(kept)
             if plan.table and "if-match" in request.headers:
                 _check_unchanged(session, ctx, plan, request, facts)
             found = plan.function(session, ctx, **facts)
-            answer = problem(request, found) if isinstance(found, Failure) else _answer(request, plan, found)
+            answer = shaped(request, plan, found)
             if key is not None:
-                names = ("content-type", "etag", "location")
-                headers = {name: answer.headers[name] for name in names if name in answer.headers}
-                sent = idempotency.Answer(answer.status_code, headers, bytes(answer.body))
-                idempotency.keep(session, who, key, sent, is_secret=plan.is_secret)
+                idempotency.keep(session, who, key, as_kept(answer), is_secret=plan.is_secret)
     except Failure as failure:
-        if failure.kind == "nobody" and (wait := request.app.state.limiter.wait(None, request)):
-            return problem(request, TooMany(retry_after=wait))
+        if wait := too_many_tries(request, failure):
+            return wait
         raise
     if is_look and answer.headers.get("etag") and _matches(request.headers.get("if-none-match"), answer):
         return Response(status_code=304, headers={"ETag": answer.headers["etag"]})
     return answer
 
 
-def _check_once(request: Request) -> None:
+def too_many_tries(request: Request, failure: Failure) -> Response | None:
+    """Return the refusal of a stranger who tries too often from one address, None for everybody else."""
+    if failure.kind == "nobody" and (wait := request.app.state.limiter.wait(None, request)):
+        return problem(request, TooMany(retry_after=wait))
+    return None
+
+
+def as_kept(answer: Response) -> idempotency.Answer:
+    """Return what is kept of an answer for whoever sends the request again."""
+    names = ("content-type", "etag", "location")
+    headers = {name: answer.headers[name] for name in names if name in answer.headers}
+    return idempotency.Answer(answer.status_code, headers, bytes(answer.body))
+
+
+def replayed(kept: idempotency.Answer) -> Response:
+    """Return an answer that was kept."""
+    return Response(kept.body, kept.status, kept.headers | {"Idempotent-Replayed": "true"})
+
+
+def check_once(request: Request) -> None:
     """Refuse a parameter that is given twice: no two readers would agree which one counts."""
     names = [name for name, _ in request.query_params.multi_items()]
     for place, name in enumerate(names):
@@ -188,7 +242,10 @@ def _check_once(request: Request) -> None:
             raise GivenTwice(field=f"query.{name}")
 
 
-def _answer(request: Request, plan: Plan, found: Any) -> Response:
+def shaped(request: Request, plan: Plan, found: Any) -> Response:
+    """Return what a door's function returned as its answer."""
+    if isinstance(found, Failure):
+        return problem(request, found)
     if isinstance(found, Response):
         return found
     status = getattr(request.scope.get("route"), "status_code", None) or HTTPStatus.OK
@@ -238,7 +295,7 @@ async def beforehand(caller: Caller, look: Callable[[Session, Ctx], T]) -> T:
         with transaction(request.app.state.engine) as session:
             run(session, "SET TRANSACTION READ ONLY")
             ctx = caller.admit(session, circumstances(request))
-            _check_once(request)
+            check_once(request)
             return look(session, ctx)
 
     return await run_in_threadpool(ask)

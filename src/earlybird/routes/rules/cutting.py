@@ -104,7 +104,8 @@ def arranged(present: Sequence[Stop], newcomers: Sequence[Stop], tour: Tour) -> 
     """Return the stops of a round in order: who stands there keeps their order among themselves.
 
     Remembered doors come where they are remembered, others where the detour is shortest, and those whose place
-    nobody knows last, by neighbourhood. What is done is never preceded by what is new.
+    nobody knows last, by neighbourhood. What is done is never preceded by what is new. A round nothing is known of,
+    and one that nobody drives, stands by neighbourhood until somebody looks for its order.
     """
     frozen = done_first(present)
     known = {stop.delivery_id: stop for stop in (*present, *newcomers)}
@@ -115,7 +116,7 @@ def arranged(present: Sequence[Stop], newcomers: Sequence[Stop], tour: Tour) -> 
     order = memory.recalled(order, back, rank, frozen=frozen) if order else sorted(back, key=lambda key: rank[key])
     new = [stop.visit for stop in tidy if stop.delivery_id not in rank]
     by_visit = [known[key].visit for key in order]
-    if tour.usual_driver_id is None and tour.driver_id is None:
+    if not order or (tour.usual_driver_id is None and tour.driver_id is None):
         return [known[key] for key in (*order, *(v.key for v in new))]  # type: ignore[index]
     done = sequence.resequenced(by_visit, new, tour.course, frozen=frozen, most_moved=0)
     return [known[visit.key] for visit in done]  # type: ignore[index]

@@ -187,12 +187,16 @@ class _Order:
 
     def insert(self, unit: int) -> None:
         """Put a late stop where it costs least; where two places cost the same, in the earlier one."""
-        prices = sorted(
-            (self._detour(self.tour, place, unit), place) for place in range(self.frozen, len(self.tour) + 1)
-        )
+        ways, path = self.ways, [self.base, *self.tour, self.base]
+        here = ways[unit]
+        prices = [
+            (here[before] + here[after] - ways[before][after], place)
+            for place, (before, after) in enumerate(pairwise(path))
+            if place >= self.frozen
+        ]
         if self.has_windows:
-            prices = sorted((self._cost(self._with(self.tour, place, [unit])), place) for _, place in prices)
-        self.tour.insert(prices[0][1], unit)
+            prices = [(self._cost(self._with(self.tour, place, [unit])), place) for _, place in prices]
+        self.tour.insert(min(prices)[1], unit)
 
     def settle(self, most_moved: int) -> None:
         """Let stops change places as long as it pays: late ones freely, known ones for their penalty and in number."""
@@ -260,10 +264,6 @@ class _Order:
     def _gap(self, tour: list[int], place: int) -> int:
         before, after = self._ends(tour, place)
         return self.ways[before][after]
-
-    def _detour(self, tour: list[int], place: int, unit: int) -> int:
-        before, after = self._ends(tour, place)
-        return self.ways[before][unit] + self.ways[unit][after] - self.ways[before][after]
 
     def _length(self, tour: list[int], first: int, last: int) -> int:
         """Return the metres from one place in the tour to another, the base before its first and after its last."""

@@ -36,23 +36,20 @@ def openings(session: Session, ctx: Ctx, site_id: UUID, wanted: Sequence[tuple[s
     known = standing.of_drivers(session, site_id)
     new = sorted({pair for pair in wanted if pair[1] is not None} - set(known), key=str)
     if new:
-        names = {
-            row["id"]: row["name"]
-            for row in rows(
-                session,
-                "SELECT id, name FROM users WHERE id = ANY(CAST(:ids AS uuid[]))",
-                {"ids": [driver for _, driver in new]},
-            )
-        }
-        made = [
-            StandingRound(id=ids.new_id(), site_id=site_id, shift=shift, driver_id=driver, name=names[driver],
-                          made_at=ctx.now)
-            for shift, driver in new
-        ]  # fmt: skip
-        session.add_all(made)
-        session.flush()
+        made = rows(
+            session,
+            "INSERT INTO standing_rounds (site_id, shift, driver_id, name, made_at) "
+            "SELECT :site_id, w.shift, w.driver_id, u.name, :now FROM unnest(CAST(:shifts AS text[]), "
+            "CAST(:drivers AS uuid[])) AS w(shift, driver_id) JOIN users u ON u.id = w.driver_id RETURNING id",
+            {
+                "site_id": site_id,
+                "now": ctx.now,
+                "shifts": [shift for shift, _ in new],
+                "drivers": [driver for _, driver in new],
+            },
+        )
         after = {"site_id": str(site_id)}
-        audit.record_many(session, ctx, "routes.open", "standing_round", [row.id for row in made], after=after)
+        audit.record_many(session, ctx, "routes.open", "standing_round", [row["id"] for row in made], after=after)
         known = standing.of_drivers(session, site_id)
     found = []
     for shift, driver in wanted:
