@@ -20,7 +20,22 @@ from earlybird.infra.embedded import Embedded
 from earlybird.simulation import Outcome, Stage, invariants, simulate
 from earlybird.simulation.model import DRIVER, LINK, STAFF, Article, Household, Line, Stop, Tell
 
-DAYS, CUSTOMERS, SEED = 4, 24, 3
+DAYS, CUSTOMERS, SEED = 2, 20, 8
+
+PLAYED = (
+    "online",
+    "offline",
+    "by link",
+    "second phones",
+    "refused",
+    "corrections",
+    "extra",
+    "late requests",
+    "payments",
+    "crashes",
+    "billed_minor",
+)
+"""What the few days of the seed must hold at least."""
 
 BREAKS = {
     "a charge is lost": (
@@ -89,13 +104,17 @@ BREAKS = {
 """What is broken: which invariant must find it, and how it is done behind the product's back."""
 
 
+DIGEST = "498cc6b4542ae879ab57b8323fdde99b1bdb7dbc9289ae4a5669f0bfd401873b"
+"""What one day of four households from seed 2 comes to, whoever runs it, as long as the game stays as it is."""
+
+
 @pytest.fixture(scope="module")
 def played(server: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, dict[str, set[str]]]]:
     """A few days over a month's end, and what each break of the last evening was found by."""
     found: dict[str, set[str]] = {}
 
     def between(stage: Stage, day: date) -> None:
-        if day == date(2026, 2, 2):
+        if day == date(2026, 2, 1):
             found.update({name: _found(stage, sql) for name, (_, sql) in BREAKS.items()})
 
     with scratch(server) as url:
@@ -113,25 +132,15 @@ def _found(stage: Stage, sql: str) -> set[str]:
 def test_every_promise_holds_every_evening(played: tuple[Outcome, Any]) -> None:
     outcome, _ = played
     assert outcome.violations == []
-    assert [str(one.day) for one in outcome.days] == ["2026-01-30", "2026-01-31", "2026-02-01", "2026-02-02"]
+    assert [str(one.day) for one in outcome.days] == ["2026-01-31", "2026-02-01"]
     totals = outcome.totals
-    for name in ("online", "offline", "refused", "corrections", "payments", "crashes", "billed_minor", "extra"):
+    for name in PLAYED:
         assert totals.get(name, 0) > 0, f"nothing was played of {name}"
 
 
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_broken_promise_is_found_the_same_evening(name: str, played: tuple[Outcome, dict[str, set[str]]]) -> None:
     assert BREAKS[name][0] in played[1][name]
-
-
-def test_a_seed_gives_the_same_run(server: Embedded, tmp_path: Path, played: tuple[Outcome, Any]) -> None:
-    digests = []
-    for seed in (5, 5):
-        with scratch(server) as url:
-            folder = tmp_path / str(len(digests))
-            folder.mkdir()
-            digests.append(simulate(url, folder, days=1, customers=4, seed=seed).digest)
-    assert digests[0] == digests[1] != played[0].digest
 
 
 def test_the_command_leaves_other_databases_alone_and_says_what_does_not_hold(
@@ -146,6 +155,7 @@ def test_the_command_leaves_other_databases_alone_and_says_what_does_not_hold(
     done = earlybird(*words)
     facts = json.loads(done.stdout)
     assert (done.returncode, facts["ok"], len(facts["days"])) == (1, False, 1)
+    assert facts["digest"] == DIGEST, "a seed gives another run than before: was the game changed?"
     assert {violation["invariant"] for violation in facts["violations"]} >= {"charged_once", "proof_is_empty"}
     with db.rehearsal(fresh) as session:
         assert db.value(session, names) == before
@@ -170,6 +180,16 @@ def test_the_reference_decides_as_the_worked_example_of_the_documentation() -> N
 
 
 SEEDS, BLOCK = int(os.environ.get("EARLYBIRD_SOAK_SEEDS", "1000")), 50
+
+
+@pytest.mark.soak
+def test_a_seed_gives_the_same_run_whatever_dies_in_it(server: Embedded, tmp_path: Path) -> None:
+    digests = set()
+    for name in ("once", "again"):
+        (tmp_path / name).mkdir()
+        with scratch(server) as url:
+            digests.add(simulate(url, tmp_path / name, days=6, customers=60, seed=5).digest)
+    assert len(digests) == 1
 
 
 @pytest.mark.soak

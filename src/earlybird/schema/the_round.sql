@@ -8,7 +8,8 @@ ALTER TABLE sign_in_throttles ADD CONSTRAINT sign_in_throttles_kind_check
 -- withdrawn, once.
 CREATE TRIGGER delivery_photos_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON delivery_photos
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER files_are_kept BEFORE DELETE OR TRUNCATE ON files
+CREATE TRIGGER files_are_kept BEFORE DELETE ON files FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER files_are_not_emptied BEFORE TRUNCATE ON files
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 CREATE FUNCTION refuse_all_but_archiving() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -47,7 +47,7 @@ def fetch(stage: Stage, day: date, shift: str) -> list[Round]:
     """Let everybody fetch their rounds; each stop of the plan must stand in exactly one, and on its driver's list."""
     planned = {s.key: s for s in stage.book.stops.values() if (s.day, s.shift) == (day, shift) and not s.is_cancelled}
     path = f"/api/rounds?service_on={day}&shift={shift}&limit=200"
-    rows = [row for row in stage.wire.ask(stage.admin, "GET", path).facts["items"] if row["state"] != "cancelled"]
+    rows = [row for row in stage.wire.see(stage.admin, path)["items"] if row["state"] != "cancelled"]
     drivers = {str(driver.id): driver for driver in stage.drivers}
     seen: set[str] = set()
     found = []
@@ -56,7 +56,7 @@ def fetch(stage: Stage, day: date, shift: str) -> list[Round]:
         if driver is None:
             stage.wire.surprises.append(f"nobody drives the round {row['name']} of {day}, {shift}")
             continue
-        shown = stage.wire.ask(driver.person, "GET", f"/api/rounds/{row['id']}").facts
+        shown = stage.wire.see(driver.person, f"/api/rounds/{row['id']}")
         stops = [stop for one in shown["in_order"] if (stop := _stop(stage, planned, seen, one, driver))]
         if stops:
             found.append(Round(UUID(row["id"]), driver, sorted(stops, key=lambda stop: stop.key)))

@@ -99,9 +99,7 @@ def open_dairy(stage: Stage, customers: int, first: date) -> None:
 
 def _take_on_drivers(stage: Stage, rounds: int) -> None:
     """Make drivers, one more than there are rounds, and let each of the others serve an area in both shifts."""
-    areas = {
-        area["name"]: area["id"] for area in stage.wire.ask(stage.admin, "GET", "/api/areas?limit=200").facts["items"]
-    }
+    areas = {area["name"]: area["id"] for area in stage.wire.see(stage.admin, "/api/areas?limit=200")["items"]}
     today = stage.clock.now.date()
     for n in range(rounds + 1):
         email = f"driver-{n}@dairy.example"

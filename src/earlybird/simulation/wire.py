@@ -67,6 +67,10 @@ class Answer:
     is_right: bool
 
 
+class Unanswered(Exception):
+    """A door that shows something did not: the play cannot go on."""
+
+
 @dataclass
 class Wire:
     """Sends requests, signs people in when their token has run out, sends again what got no answer."""
@@ -81,7 +85,7 @@ class Wire:
     def __enter__(self) -> Self:
         """Open the connection to the application."""
         self._loop = asyncio.new_event_loop()
-        transport = httpx.ASGITransport(self.app, client=("203.0.113.7", 40000))
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False, client=("203.0.113.7", 40000))
         self._client = httpx.AsyncClient(transport=transport, base_url="http://earlybird.test")
         return self
 
@@ -96,6 +100,13 @@ class Wire:
     def ask(self, by: Person | None, method: str, path: str, body: Any = None, **facts: Any) -> Answer:
         """Send one request and return its answer."""
         return self.together([Asked(by, method, path, body, **facts)])[0]
+
+    def see(self, by: Person, path: str) -> Any:
+        """Return what a door shows to somebody; without it the play cannot go on."""
+        found = self.ask(by, "GET", path)
+        if not found.is_right:
+            raise Unanswered(f"GET {path}: {found.status}")
+        return found.facts
 
     def together(self, asked: Sequence[Asked]) -> list[Answer]:
         """Send requests at the same time; return the answers in the order of the requests."""

@@ -24,10 +24,10 @@ WHERE f.archived_at IS NULL AND (CAST(:file_id AS uuid) IS NULL OR f.id = :file_
 GROUP BY f.id ORDER BY f.uploaded_at, f.id"""
 
 NAMED = """
-SELECT e.id AS event_id, e.client_id, e.delivery_id, e.customer_id, e.service_on, e.received_at, n.photo AS name
+SELECT e.id AS event_id, e.client_id, e.delivery_id, e.customer_id, e.service_on, e.received_at, n.name
 FROM delivery_events e
 CROSS JOIN LATERAL jsonb_array_elements_text(
-    CASE jsonb_typeof(e.told -> 'photos') WHEN 'array' THEN e.told -> 'photos' END) AS n(photo)
+    CASE jsonb_typeof(e.told -> 'photos') WHEN 'array' THEN e.told -> 'photos' END) AS n(name)
 WHERE (e.told -> 'photos' -> 0) IS NOT NULL"""
 """The pictures that confirmations name, by id or by SHA-256; found by the index on those that name any."""
 
