@@ -155,7 +155,7 @@ class Line:
                 return [failure] * len(batch)
             return [None] * len(batch)
         except Exception as failure:
-            log.warning("gathered_apart", error=type(failure).__name__, count=len(batch), exc_info=True)
+            log.warning("gathered_apart", error=type(failure).__name__, count=len(batch))
             return [None] * len(batch)
 
 
