@@ -228,7 +228,9 @@ def test_a_policy_is_known_and_takes_its_own_kind_of_value(dairy: House) -> None
 
 def test_every_policy_the_code_obeys_is_known() -> None:
     source = Path(queries.__file__).parent.parent
-    text = "".join(p.read_text(encoding="utf-8") for p in source.rglob("*.py") if p != source / "territory" / "rules.py")
+    text = "".join(
+        p.read_text(encoding="utf-8") for p in source.rglob("*.py") if p != source / "territory" / "rules.py"
+    )
     assert [name for name in POLICIES if name not in text] == []
     assert {"check_quantities", "units_per_crate", POLICY} <= set(POLICIES)
 
