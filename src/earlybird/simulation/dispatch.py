@@ -93,9 +93,9 @@ def prepare(stage: Stage, day: date, shift: str, rounds: list[Round]) -> None:
         chance = dice.random()
         if chance < 0.05 and one.driver not in free:  # noqa: PLR2004
             _reassign(stage, dice, one, dice.choice(free))
-        elif chance < 0.15 and one.driver not in free:  # noqa: PLR2004
+        elif chance < 0.2 and one.driver not in free:  # noqa: PLR2004
             _substitute(stage, dice, one, dice.choice(free))
-        elif chance < 0.3:  # noqa: PLR2004
+        elif chance < 0.4:  # noqa: PLR2004
             _share(stage, dice, one)
         main = one.substitute or one.driver
         authority = SUBSTITUTE if one.substitute else DRIVER
