@@ -16,7 +16,7 @@ from earlybird.ledger.states import Account
 SOURCE = """
 SELECT CAST(:journal AS uuid) AS journal_id, CAST(:business AS uuid) AS business_id, 'test' AS kind,
        date '2026-01-05' AS posted_on, CAST(NULL AS text) AS memo, CAST(NULL AS uuid) AS reverses_id, account,
-       CAST(NULL AS uuid) AS customer_id, amount_minor, 'INR' AS currency
+       CAST(NULL AS uuid) AS customer_id, CAST(NULL AS uuid) AS user_id, amount_minor, 'INR' AS currency
 FROM (VALUES ('bank', 500), ('sales', -500 + :off), ('rounding', 0)) AS v (account, amount_minor)
 """
 
