@@ -154,6 +154,8 @@ def test_the_worker_runs_its_periodic_jobs_once_each(fresh: Engine, tmp_path: Pa
     from earlybird.kernel.ctx import Ctx
     from earlybird.worker import create_queue, register
 
+    with db.transaction(fresh) as session:  # installed a while ago, so that a minute has been due since
+        db.run(session, "UPDATE job_clocks SET covered_until_at = covered_until_at - interval '5 minutes'")
     seen: list[Ctx] = []
     queue = create_queue(fresh, Settings(data_dir=tmp_path))
     register(queue, fresh, Periodic("tests.tick", "* * * * *", lambda _engine, ctx: seen.append(ctx)))
