@@ -25,7 +25,7 @@ from earlybird.infra.settings import Settings
 from earlybird.main import create_app
 from make.month import NOW
 
-EXAMPLES = 50 if SOAK else 2
+EXAMPLES = 50 if SOAK else 1
 PARTS = 6
 SELF = ("/api/auth/", "/auth/")
 

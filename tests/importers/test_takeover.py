@@ -30,7 +30,7 @@ CHECKER = dump.SHARED / "legacy" / "check_earlybird_truth.py"
 TRUTH = dump.SHARED / "legacy" / "earlybird" / "truth.json.gz"
 
 IMPORTER = Ctx(actor=Actor(kind="system", name="import", role="admin"), now=NOW, via="import")
-SEEDS = range(400) if SOAK else range(12)
+SEEDS = range(400) if SOAK else range(5)
 HOUSEHOLDS = 3
 """A seed whose dump has something of everything and takes a second."""
 
