@@ -6,6 +6,7 @@ the charges of the time before the day of change stand against `legacy` document
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 from uuid import UUID
 
@@ -60,7 +61,7 @@ ORDER BY event_line_id FOR UPDATE SKIP LOCKED
 def phases(session: Session) -> list[list[tuple[str, UUID | None, UUID | None]]]:
     """Switch the policy and sweep, charge in batches (first line, first of the next batch), then settle."""
     edges = [row["id"] for row in rows(session, EDGES, {"size": CHUNK})]
-    parts = list(zip(edges, [*edges[1:], None], strict=True))
+    parts = list(itertools.pairwise([*edges, None]))
     return [[(SWITCH, None, None)], [(CHARGE, first, beyond) for first, beyond in parts], [(SETTLE, None, None)]]
 
 
