@@ -14,7 +14,7 @@ APART = {"audit_entries", "unsealed_entries", "steps", "step_runs", "step_residu
 """What a step tells of itself."""
 
 
-WORK_LISTS = {"uncharged_lines", "unbilled_charges", "jobs", "message_facts", "invoice_series"}
+WORK_LISTS = {"uncharged_lines", "unbilled_charges", "message_facts", "invoice_series"}
 """What jobs and triggers fill and empty."""
 
 
