@@ -29,12 +29,14 @@ from migrations.content import IMPORTER, digests, unlike
 REVERTIBLE = [step for step in steps.STEPS if not step.is_structural]
 
 WRITTEN = """
-SELECT * FROM (SELECT DISTINCT ON (r.table_name, e.id, a.key) r.table_name, e.id, a.key, c.data_type
-FROM step_residue r CROSS JOIN LATERAL ROWS FROM (unnest(r.ids), jsonb_array_elements(r.after)) AS e(id, after)
-CROSS JOIN LATERAL jsonb_each(e.after) a
-JOIN information_schema.columns c ON c.table_name = r.table_name AND c.column_name = a.key
-WHERE r.reverted_at IS NULL AND e.id IS NOT NULL AND a.key <> 'id' AND jsonb_typeof(e.after) = 'object'
-ORDER BY r.table_name, e.id, a.key) f ORDER BY md5(concat(table_name, id, key)) LIMIT :most
+WITH field AS MATERIALIZED (
+    SELECT DISTINCT r.table_name, e.id, a.key FROM step_residue r
+    CROSS JOIN LATERAL ROWS FROM (unnest(r.ids), jsonb_array_elements(r.after)) AS e(id, after)
+    CROSS JOIN LATERAL jsonb_each(e.after) a
+    WHERE r.reverted_at IS NULL AND e.id IS NOT NULL AND a.key <> 'id' AND jsonb_typeof(e.after) = 'object'
+), chosen AS MATERIALIZED (SELECT * FROM field ORDER BY md5(concat(table_name, id, key)) LIMIT :most)
+SELECT f.*, format_type(c.atttypid, NULL) AS data_type
+FROM chosen f JOIN pg_attribute c ON c.attrelid = to_regclass(f.table_name) AND c.attname = f.key
 """
 """Fields that steps wrote, by chance: ids differ in every run."""
 
