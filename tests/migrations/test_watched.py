@@ -52,7 +52,9 @@ def test_each_field_changed_behind_a_step_is_found_and_no_other(tied: Callable[[
         world = clients.world(engine)
         for n, kind in enumerate(clients.KINDS):
             clients.write(engine, kind, world[kind][n % len(world[kind])], f"meanwhile {n}")
-        assert {step.name: steps.verify(engine, step) for step in steps.STEPS} == {step.name: [] for step in steps.STEPS}
+        assert {step.name: steps.verify(engine, step) for step in steps.STEPS} == {
+            step.name: [] for step in steps.STEPS
+        }
         with db.rehearsal(engine) as session:
             chosen = []
             db.run(session, "SET LOCAL session_replication_role = replica")
@@ -223,7 +225,9 @@ def test_killed_at_any_statement_it_goes_on_and_nothing_is_skipped_or_done_twice
             for step in REVERTIBLE:
                 steps.apply(engine, IMPORTER, step)
             found = canonical.state(engine)
-            assert {name: rows for name, rows in canonical.unlike(wanted, found).items() if name != "steps"} == {}, instant
+            assert {name: rows for name, rows in canonical.unlike(wanted, found).items() if name != "steps"} == {}, (
+                instant
+            )
             go_down(engine, bare)
 
 
