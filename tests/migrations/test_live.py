@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from conftest import SOAK
 from earlybird.infra import db
-from earlybird.migrations import images
+from earlybird.migrations import residue
 from earlybird.migrations import service as steps
 from importers import canonical
 from migrations import clients, content
@@ -91,7 +91,7 @@ def everything(engine: Engine) -> dict[tuple[str, str], dict[str, Any]]:
     found = {}
     with db.rehearsal(engine) as session:
         for table in content.digests(engine):
-            key = images.primary_key(session, table)
+            key = residue.primary_key(session, table)
             if key and table not in content.WORK_LISTS:
                 named = ", ".join(f"t.{name}" for name in key)
                 for row in db.rows(

@@ -23,7 +23,7 @@ from earlybird.migrations import errors, images, service
 from earlybird.migrations import service as steps
 from earlybird.migrations.states import Wish
 from importers import canonical
-from migrations import clients, content
+from migrations import clients
 from migrations.content import IMPORTER, digests, unlike
 
 REVERTIBLE = [step for step in steps.STEPS if not step.is_structural]

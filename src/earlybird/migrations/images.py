@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 
 from earlybird.infra.db import rows, run, value
 from earlybird.migrations.protocol import Step
-from earlybird.migrations.residue import entries
-from earlybird.migrations.residue import primary_key as primary_key
+from earlybird.migrations.residue import entries, primary_key
 
 FOREIGN_KEYS = """
 SELECT DISTINCT c.conrelid::regclass::text AS child, a.attname AS child_column, c.confrelid::regclass::text AS parent,

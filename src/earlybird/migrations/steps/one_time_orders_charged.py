@@ -163,5 +163,5 @@ HAVING sum(c.amount_minor) <> round(dl.delivered_quantity * l.unit_price * 100)
 
 
 def verify(session: Session) -> list[dict[str, Any]]:
-    """List delivered lines that have no charge and wait for none, and charges that are not the price of what was delivered."""
+    """List delivered lines without a charge that wait for none, and charges that are not the price of them."""
     return rows(session, VERIFY + " LIMIT 1000")
