@@ -8,4 +8,4 @@ class NoSuchBackup(NotFound):
 
 
 class BackupNotProven(Conflict):
-    """In production that needs a fresh backup which a drill has proven: earlybird backup, then earlybird drill."""
+    """In production that needs a fresh and proven backup: earlybird backup, then earlybird backup drill."""

@@ -1,4 +1,4 @@
-"""Each hour: is the newest proven backup young enough?"""
+"""Ask each hour whether the newest proven backup is young enough."""
 
 from earlybird.backups import service
 from earlybird.backups.service import Terms

@@ -25,9 +25,7 @@ def listing(session: Session) -> list[dict[str, Any]]:
 
 def newest_proven_at(session: Session) -> datetime | None:
     """Return when the newest backup was made that is there and proven."""
-    found: datetime | None = value(
-        session, "SELECT max(made_at) FROM backups WHERE is_proven AND removed_at IS NULL"
-    )
+    found: datetime | None = value(session, "SELECT max(made_at) FROM backups WHERE is_proven AND removed_at IS NULL")
     return found
 
 

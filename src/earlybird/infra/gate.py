@@ -20,12 +20,9 @@ from earlybird.kernel.errors import Unavailable
 LOCK = "earlybird.writing"
 RETRY_SECONDS = 30
 
-PASS = (
-    "SELECT {}(hashtextextended(:lock, 0)) "
-    "AND NOT EXISTS (SELECT FROM write_stops WHERE lifted_at IS NULL)"
-)
-BY_TRANSACTION = text(PASS.format("pg_try_advisory_xact_lock_shared"))
-BY_SESSION = text(PASS.format("pg_try_advisory_lock_shared"))
+IS_OPEN = "SELECT {}(hashtextextended(:lock, 0)) AND NOT EXISTS (SELECT FROM write_stops WHERE lifted_at IS NULL)"
+BY_TRANSACTION = text(IS_OPEN.format("pg_try_advisory_xact_lock_shared"))
+BY_SESSION = text(IS_OPEN.format("pg_try_advisory_lock_shared"))
 
 
 class WritingStopped(Unavailable):
