@@ -78,13 +78,16 @@ class Part:
         self.byte_count += len(piece)
         self._file.write(piece)
 
-    def close(self) -> dict[str, Any]:
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def finish(self) -> dict[str, Any]:
         """Wait until the disk has all of it; return what the manifest says of it."""
-        with self._file:
-            if self._sealer:
-                self._sealer.finish()
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        if self._sealer:
+            self._sealer.finish()
+        self._file.flush()
+        os.fsync(self._file.fileno())
         return {"name": self.path.name, "byte_count": self.byte_count, "digest": self._digest.hexdigest()}
 
 
@@ -117,8 +120,11 @@ class Draft:
     def part(self, name: str) -> Iterator[Part]:
         """Yield a part to write to."""
         found = Part(self.folder / name, part_key(self.key, self.salt, name))
-        yield found
-        self.parts.append(found.close())
+        try:
+            yield found
+            self.parts.append(found.finish())
+        finally:
+            found.close()
 
     def finish(self, keys: Keys, facts: dict[str, Any]) -> Path:
         """Sign the list of parts and give the backup its name; only from here on it exists."""

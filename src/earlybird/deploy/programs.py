@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -59,8 +60,8 @@ def dump(engine: Engine, program: Path, snapshot: str) -> Iterator[bytes]:
         process = subprocess.Popen(  # noqa: S603  found on this machine, no shell
             [*words, f"--dbname={address}"], stdout=subprocess.PIPE, stderr=said, env=environment
         )
+        assert process.stdout  # noqa: S101  # it was asked for
         try:
-            assert process.stdout  # noqa: S101  # it was asked for
             while piece := process.stdout.read(CHUNK):
                 yield piece
             if process.wait():
@@ -69,7 +70,7 @@ def dump(engine: Engine, program: Path, snapshot: str) -> Iterator[bytes]:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-            process.stdout.close()  # type: ignore[union-attr]
+            process.stdout.close()
 
 
 def load(engine: Engine, program: Path, archive: Iterable[bytes]) -> None:
@@ -80,8 +81,8 @@ def load(engine: Engine, program: Path, archive: Iterable[bytes]) -> None:
         process = subprocess.Popen(  # noqa: S603  as above
             [*words, f"--dbname={address}"], stdin=subprocess.PIPE, stderr=said, env=environment
         )
+        assert process.stdin  # noqa: S101  # it was asked for
         try:
-            assert process.stdin  # noqa: S101  # it was asked for
             try:
                 for piece in archive:
                     process.stdin.write(piece)
@@ -95,6 +96,8 @@ def load(engine: Engine, program: Path, archive: Iterable[bytes]) -> None:
             if process.poll() is None:  # the archive failed us: its end must not look like one
                 process.kill()
                 process.wait()
+            with contextlib.suppress(OSError):
+                process.stdin.close()
 
 
 def _address(engine: Engine) -> tuple[str, dict[str, str]]:
