@@ -125,9 +125,9 @@ def test_steps_one_by_one_change_what_their_plan_said_and_end_where_the_import_e
     for step in steps.STEPS:
         before = canonical.state(another)
         planned = steps.plan(another, IMPORTER, step)
-        assert canonical.unlike(before, canonical.state(another)) == {}, step.NAME
-        assert steps.apply(another, IMPORTER, step) == planned, step.NAME
-        assert not any(steps.plan(another, IMPORTER, step).values()), step.NAME
+        assert canonical.unlike(before, canonical.state(another)) == {}, step.name
+        assert steps.apply(another, IMPORTER, step) == planned.rows, step.name
+        assert not any(steps.plan(another, IMPORTER, step).rows.values()), step.name
     assert canonical.unlike(canonical.state(fresh), canonical.state(another)) == {}
     with db.rehearsal(another) as session:
         taken = {name: counts.as_report() for name, counts in last_counts(session).items()}
@@ -246,11 +246,11 @@ PLANTED = {
 def test_a_field_changed_behind_a_step_is_found_by_its_check(fresh: Engine, some: Path) -> None:
     take_over(fresh, some)
     for step in steps.STEPS:
-        assert steps.verify(fresh, step) == [], step.NAME
+        assert steps.verify(fresh, step) == [], step.name
         with db.rehearsal(fresh) as session:
             db.run(session, "SET LOCAL session_replication_role = replica")
-            assert db.run(session, PLANTED[step.NAME]) == 1, step.NAME
-            assert step.verify(session), step.NAME
+            assert db.run(session, PLANTED[step.name]) == 1, step.name
+            assert step.verify(session), step.name
 
 
 def ask(engine: Engine, sql: str) -> list[dict[str, Any]]:

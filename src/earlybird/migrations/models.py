@@ -11,20 +11,22 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from earlybird.infra.db import Instant, Key, Now, Table, one_of, ref
-from earlybird.migrations.states import StepState
+from earlybird.migrations.states import StepState, Wish
 
 
 class Step(Table):
     """A reversible data step, by the number the legacy plan gave it."""
 
     __tablename__ = "steps"
-    __table_args__ = (one_of("state", StepState),)
+    __table_args__ = (one_of("state", StepState), one_of("wish", Wish))
 
     id: Mapped[Key]
     number: Mapped[int] = mapped_column(Integer, unique=True)
     name: Mapped[str] = mapped_column(Text, unique=True)
     state: Mapped[str] = mapped_column(Text, server_default=StepState.pending)
     state_at: Mapped[Now]
+    wish: Mapped[str | None]
+    """What the runner is asked to do after its present batch: `pause` or `cancel`."""
 
 
 class StepRun(Table):
@@ -43,7 +45,11 @@ class StepRun(Table):
 
 
 class StepResidue(Table):
-    """One batch of one table: the ids inserted, or the ids updated with their before-images."""
+    """One batch of one table: which rows were inserted, updated or deleted, how they were and how they were left.
+
+    `ids` (or `keys`, where the key is no uuid), `before` and `after` are of one length and order. What was inserted
+    has no `before`, what was deleted no `after`. While the batch is taken back `reverted_at` says since when.
+    """
 
     __tablename__ = "step_residue"
     __table_args__ = (UniqueConstraint("step_id", "table_name", "batch", "verb"),)
@@ -54,6 +60,10 @@ class StepResidue(Table):
     table_name: Mapped[str]
     batch: Mapped[int] = mapped_column(BigInteger)
     verb: Mapped[str]
-    ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
+    position: Mapped[int] = mapped_column(Integer, server_default="0")
+    ids: Mapped[list[UUID] | None] = mapped_column(ARRAY(Uuid))
+    keys: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
     before: Mapped[list[Any] | None] = mapped_column(JSONB)
+    after: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
     made_at: Mapped[Now]
+    reverted_at: Mapped[datetime | None]

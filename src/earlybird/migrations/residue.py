@@ -1,70 +1,271 @@
-"""What a step changed, batch by batch: enough to take it back to the byte."""
+"""What a step changed, batch by batch: enough to take it back to the byte, and to put it there again.
+
+A step says what it is about to change (`updated`, `deleted`, or `watch` around code that does not tell), or what it
+makes (`inserted`), once per table and batch; how the rows look afterwards is kept at the end of the batch (`seal`).
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from uuid import UUID
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
+from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
-from earlybird.infra.db import run
+from earlybird.infra.db import rows, run, value
+from earlybird.kernel.ctx import Ctx
+from earlybird.migrations.protocol import Batch as Batch  # noqa: PLC0414  steps name it from here
+from earlybird.territory import service as territory
 
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One batch of one run of a step; its number is unique within the step."""
-
-    step_id: UUID
-    run_id: UUID
-    number: int
-
+Key = str | Sequence[str]
+"""The column that names a row in `changed` (its uuid), or the columns of a key of several."""
 
 KEEP = """
-INSERT INTO step_residue (step_id, run_id, table_name, batch, verb, ids, before)
-SELECT :step_id, :run_id, :table_name, :number, :verb, array_agg({key} ORDER BY {key}), {before}
+INSERT INTO step_residue (step_id, run_id, table_name, batch, position, verb, ids, keys, before)
+SELECT :step_id, :run_id, :table_name, :number, :position, :verb, {ids}, {keys}, {before}
 FROM {changed} HAVING count(*) > 0
 """
 
-
-def inserted(session: Session, batch: Batch, table_name: str, changed: str, key: str = "id") -> int:
-    """Keep the ids of rows the batch inserted; `changed` is a table (or sub-select) that holds them."""
-    return _keep(session, batch, table_name, "insert", changed, key, "NULL")
-
-
-def updated(session: Session, batch: Batch, table_name: str, changed: str, key: str = "id") -> int:
-    """Keep ids and before-images; `changed` has the key and a jsonb column `before`, in the same order."""
-    return _keep(session, batch, table_name, "update", changed, key, f"jsonb_agg(before ORDER BY {key})")
+OURS = """
+written_by({t}.xmin, pg_current_xact_id()) >= CAST(CAST(pg_current_xact_id() AS text) AS bigint)
+AND pg_xact_status(CAST(CAST(written_by({t}.xmin, pg_current_xact_id()) AS text) AS xid8)) = 'in progress'
+"""
+"""Whether this transaction wrote the row, itself or under a savepoint: nobody else's unfinished row can be seen."""
 
 
-def _keep(session: Session, batch: Batch, table_name: str, verb: str, changed: str, key: str, before: str) -> int:
+def inserted(
+    session: Session,
+    batch: Batch,
+    table_name: str,
+    changed: str,
+    key: Key = "id",
+    facts: Mapping[str, Any] | None = None,
+) -> int:
+    """Keep which rows the batch inserts; `changed` is a table (or sub-select with an alias) that holds their keys."""
+    return _keep(session, batch, table_name, "insert", changed, key, "NULL", facts)
+
+
+def updated(
+    session: Session,
+    batch: Batch,
+    table_name: str,
+    changed: str,
+    key: Key = "id",
+    facts: Mapping[str, Any] | None = None,
+) -> int:
+    """Keep rows before they are updated; `changed` has the key and a jsonb column `before` of the columns to change."""
+    return _keep(session, batch, table_name, "update", changed, key, _images(key), facts)
+
+
+def deleted(
+    session: Session,
+    batch: Batch,
+    table_name: str,
+    changed: str,
+    key: Key = "id",
+    facts: Mapping[str, Any] | None = None,
+) -> int:
+    """Keep whole rows before they are deleted; `changed` has the key and a jsonb column `before` of the whole row."""
+    return _keep(session, batch, table_name, "delete", changed, key, _images(key), facts)
+
+
+def _images(key: Key) -> str:
+    return f"jsonb_agg(before ORDER BY {key if isinstance(key, str) else ', '.join(key)})"
+
+
+def columns(session: Session, batch: Batch, table_name: str, names: Sequence[str], changed: str) -> int:
+    """Keep these columns of the rows whose `id` is in `changed`, before they are updated."""
+    image = ", ".join(f"'{name}', t.{name}" for name in names)
+    chosen = f"(SELECT t.id, jsonb_build_object({image}) AS before FROM {table_name} t WHERE t.id IN ({changed})) c"
+    return updated(session, batch, table_name, chosen)
+
+
+def _keep(
+    session: Session,
+    batch: Batch,
+    table_name: str,
+    verb: str,
+    changed: str,
+    key: Key,
+    before: str,
+    facts: Mapping[str, Any] | None,
+) -> int:
+    if isinstance(key, str):
+        ids, keys = f"array_agg({key} ORDER BY {key})", "NULL"
+    else:
+        pairs = ", ".join(f"'{name}', {name}" for name in key)
+        ids, keys = "NULL", f"jsonb_agg(jsonb_build_object({pairs}) ORDER BY {', '.join(key)})"
     return run(
         session,
-        KEEP.format(key=key, before=before, changed=changed),
+        KEEP.format(ids=ids, keys=keys, before=before, changed=changed),
         {
+            **(facts or {}),
             "step_id": batch.step_id,
             "run_id": batch.run_id,
             "table_name": table_name,
             "number": batch.number,
+            "position": next(batch.order),
             "verb": verb,
         },
     )
 
 
-def states(session: Session, batch: Batch, table_name: str, ids: list[UUID]) -> int:
+def states(session: Session, batch: Batch, table_name: str, ids: Sequence[Any]) -> int:
     """Keep the states of these rows before they are moved."""
-    return run(
+    return updated(
         session,
-        f"""
-        INSERT INTO step_residue (step_id, run_id, table_name, batch, verb, ids, before)
-        SELECT :step_id, :run_id, :table_name, :number, 'update', array_agg(id ORDER BY id),
-               jsonb_agg(jsonb_build_object('state', state, 'state_at', state_at) ORDER BY id)
-        FROM {table_name} WHERE id = ANY(:ids) HAVING count(*) > 0
-        """,
-        {
-            "step_id": batch.step_id,
-            "run_id": batch.run_id,
-            "table_name": table_name,
-            "number": batch.number,
-            "ids": ids,
-        },
+        batch,
+        table_name,
+        f"(SELECT id, jsonb_build_object('state', state, 'state_at', state_at) AS before FROM {table_name} "
+        "WHERE id = ANY(:kept_ids)) t",
+        facts={"kept_ids": list(ids)},
     )
+
+
+def policy(session: Session, ctx: Ctx, batch: Batch, name: str, *, value: Any) -> int:  # noqa: A002
+    """Switch a rule of the house and keep how it stood; return 1, or 0 where it stands so already."""
+    stands = rows(session, "SELECT value FROM policies WHERE name = :name FOR UPDATE", {"name": name})
+    if stands and stands[0]["value"] == value:
+        return 0
+    named = {"name": name}
+    if stands:
+        chosen = (
+            "(SELECT name, jsonb_build_object('value', value, 'set_at', set_at, 'set_by', set_by) AS before "
+            "FROM policies WHERE name = :name) p"
+        )
+        updated(session, batch, "policies", chosen, ("name",), named)
+    else:
+        inserted(session, batch, "policies", "(SELECT CAST(:name AS text) AS name) p", ("name",), named)
+    territory.set_policy(session, ctx, name, value=value)
+    return 1
+
+
+@contextmanager
+def watch(
+    session: Session, batch: Batch, *, inserts: Sequence[str] = (), updates: Sequence[str] = ()
+) -> Iterator[None]:
+    """Keep what the block writes, for code that does not tell: rows added to `inserts`, any change of `updates`.
+
+    Each table of `inserts` is read once afterwards; each of `updates` is copied before, so they must be small.
+    """
+    for table in updates:
+        run(session, f"CREATE TEMP TABLE was_{table} ON COMMIT DROP AS SELECT * FROM {table}")
+    yield
+    for table in inserts:
+        key = primary_key(session, table)
+        inserted(session, batch, table, f"(SELECT * FROM {table} t WHERE {OURS.format(t='t')}) t", _plain(key))
+    for table in updates:
+        key = primary_key(session, table)
+        same = " AND ".join(f"w.{name} = t.{name}" for name in key)
+        named = ", ".join(f"t.{name}" for name in key)
+        ours = f"FROM {table} t LEFT JOIN was_{table} w ON {same} WHERE {OURS.format(t='t')}"
+        inserted(session, batch, table, f"(SELECT {named} {ours} AND w.{key[0]} IS NULL) t", _plain(key))
+        image = (
+            "(SELECT jsonb_object_agg(b.key, b.value) FROM jsonb_each(to_jsonb(w)) b "
+            "WHERE b.value IS DISTINCT FROM to_jsonb(t) -> b.key)"
+        )
+        changed = f"SELECT {named}, {image} AS before {ours} AND w.{key[0]} IS NOT NULL"
+        updated(session, batch, table, f"(SELECT * FROM ({changed}) c WHERE before IS NOT NULL) t", _plain(key))
+
+
+def _plain(key: Sequence[str]) -> Key:
+    return "id" if list(key) == ["id"] else tuple(key)
+
+
+PRIMARY_KEY = """
+SELECT a.attname FROM pg_index i
+CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k(number, place)
+JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+WHERE i.indrelid = CAST(:table AS regclass) AND i.indisprimary ORDER BY k.place
+"""
+
+
+def primary_key(session: Session, table: str) -> list[str]:
+    """Return the columns of a table's primary key."""
+    return [row["attname"] for row in rows(session, PRIMARY_KEY, {"table": table})]
+
+
+def entries(key: Sequence[str]) -> str:
+    """Return what unfolds one residue row (:residue_id) to a table of key columns, before, after and `place`."""
+    if list(key) == ["id"]:
+        named = "coalesce(e.id, CAST(e.key ->> 'id' AS uuid)) AS id"
+    else:
+        named = ", ".join(f"(jsonb_populate_record(NULL::{{table}}, e.key)).{name}" for name in key)
+    return (
+        f"SELECT {named}, nullif(e.before, 'null') AS before, nullif(e.after, 'null') AS after, e.place "
+        "FROM step_residue r CROSS JOIN LATERAL ROWS FROM (unnest(r.ids), jsonb_array_elements(r.keys), "
+        "jsonb_array_elements(r.before), jsonb_array_elements(r.after)) WITH ORDINALITY AS e(id, key, before, after, place) "
+        "WHERE r.id = :residue_id"
+    )
+
+
+def seal(session: Session, batch: Batch) -> None:
+    """Keep how the rows of the batch look now: whole where inserted, else the columns that were to change."""
+    kept = rows(
+        session,
+        "SELECT id, table_name, verb FROM step_residue WHERE step_id = :step_id AND batch = :number "
+        "AND verb <> 'delete' AND after IS NULL",
+        {"step_id": batch.step_id, "number": batch.number},
+    )
+    for row in kept:
+        table = row["table_name"]
+        key = primary_key(session, table)
+        same = " AND ".join(f"t.{name} = e.{name}" for name in key)
+        image = (
+            "to_jsonb(t)"
+            if row["verb"] == "insert"
+            else "(SELECT jsonb_object_agg(b.key, to_jsonb(t) -> b.key) FROM jsonb_each(e.before) b)"
+        )
+        run(
+            session,
+            f"UPDATE step_residue SET after = (SELECT jsonb_agg(CASE WHEN t.{key[0]} IS NOT NULL THEN {image} END "
+            f"ORDER BY e.place) FROM ({entries(key).format(table=table)}) e LEFT JOIN {table} t ON {same}) "
+            "WHERE id = :residue_id",
+            {"residue_id": row["id"]},
+        )
+
+
+SHAPE = """
+SELECT table_name, verb, CASE WHEN verb = 'insert' THEN cardinality(ids) ELSE 0 END AS made,
+       jsonb_array_length(keys) AS keyed, md5(concat(CASE WHEN verb <> 'insert' THEN ids END, before)) AS digest
+FROM step_residue WHERE step_id = :step_id AND batch = ANY(CAST(:numbers AS bigint[])) ORDER BY 1, 2, 3, 4, 5
+"""
+
+
+def shape(session: Session, batch: Batch) -> list[str]:
+    """Say what the batch changes without what differs each time: keys and before-images, counts of what is made."""
+    found = rows(session, SHAPE, {"step_id": batch.step_id, "numbers": [batch.number]})
+    return [" ".join(str(part) for part in row.values()) for row in found]
+
+
+def digests(session: Session, run_id: Any) -> dict[str, dict[str, str | None]]:
+    """Return, per table, a digest of all before- and of all after-images that a run kept."""
+    found = rows(
+        session,
+        """
+        SELECT table_name, encode(sha256(string_agg(sha256(convert_to(before::text, 'UTF8')), ''::bytea
+                                                    ORDER BY batch, position)), 'hex') AS before,
+               encode(sha256(string_agg(sha256(convert_to(after::text, 'UTF8')), ''::bytea
+                                        ORDER BY batch, position)), 'hex') AS after
+        FROM step_residue WHERE run_id = :run_id GROUP BY table_name ORDER BY table_name
+        """,
+        {"run_id": run_id},
+    )
+    return {row["table_name"]: {"before": row["before"], "after": row["after"]} for row in found}
+
+
+def has_any(session: Session, step_id: Any) -> bool:
+    """Return whether the step has changed anything that stands."""
+    return bool(
+        value(
+            session,
+            "SELECT EXISTS (SELECT FROM step_residue WHERE step_id = :id AND reverted_at IS NULL)",
+            {"id": step_id},
+        )
+    )
+
+
+def as_json(facts: Any) -> Jsonb:
+    """Return facts as a parameter for a jsonb column."""
+    return Jsonb(facts)

@@ -1,105 +1,143 @@
-"""Run reversible steps: plan (really run, rolled back), apply in resumable batches, verify independently."""
+"""Run reversible steps: plan (really run, rolled back), apply and revert in resumable batches, verify independently."""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
+from uuid import UUID
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
 from earlybird.infra import db
 from earlybird.kernel.ctx import Ctx
-from earlybird.kernel.errors import Conflict, NotFound
+from earlybird.migrations import errors, images, queries, residue
 from earlybird.migrations.models import Step as StepRow
 from earlybird.migrations.models import StepRun
-from earlybird.migrations.residue import Batch
-from earlybird.migrations.states import MACHINE
-from earlybird.migrations.steps import (
-    delivery_to_order,
-    login_to_customer,
-    one_kind_of_id,
-    one_time_orders_charged,
-    order_state,
-    order_to_standing_order,
-    quantities_on_lines,
-)
+from earlybird.migrations.pace import Pace, Watch
+from earlybird.migrations.protocol import Batch
+from earlybird.migrations.protocol import Step as Step  # noqa: PLC0414  who runs steps names them from here
+from earlybird.migrations.registry import STEPS as STEPS  # noqa: PLC0414
+from earlybird.migrations.registry import between as between  # noqa: PLC0414
+from earlybird.migrations.registry import find as find  # noqa: PLC0414
+from earlybird.migrations.states import MACHINE, StepState, Wish
+from earlybird.territory import service as territory
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how many batches are done, and of how many."""
 
+T = TypeVar("T")
+
 WORKERS = 2
-"""Batches of a step that run at once; they touch different customers."""
+"""Batches of a phase that run at once; they touch different rows."""
 
+LOCK = "earlybird.steps"
+"""One step runs at a time, in whatever process."""
 
-class Step(Protocol):
-    """One file of migrations/steps."""
+WAIT_FOR_ROWS, WAIT_FOR_TABLES = "2s", "80ms"
+"""How long a batch waits for a row, or for a lock that would make others queue behind it."""
 
-    NUMBER: int
-    NAME: str
-    TITLE: str
-    WARNING: str
+LONGEST_STATEMENT = "15min"
 
-    @property
-    def TOUCHES(self) -> tuple[str, ...]:  # noqa: N802
-        """The tables it changes."""
+TRIES = 40
+"""How often a batch is begun again that waited in vain."""
 
-    def phases(self, session: Session) -> list[list[Any]]:
-        """Cut the work into batches; the batches of a phase may run at once, phases come one by one."""
+AGAIN = {"55P03", "40P01", "40001", "23505"}
+"""Lock not available, deadlock, serialization failure; a key somebody else just made."""
 
-    def apply(self, session: Session, ctx: Ctx, batch: Batch, chunk: Any) -> dict[str, int]:
-        """Do one batch; return rows per table."""
+OPEN_HOLE = "reverted_step"
+"""The check name of the finding that lasts while a step is reverted whose revert opens a hole."""
 
-    def verify(self, session: Session) -> list[dict[str, Any]]:
-        """List what is wrong, by another way of asking."""
-
-
-STEPS: tuple[Step, ...] = (
-    order_to_standing_order,
-    delivery_to_order,
-    login_to_customer,
-    order_state,
-    one_time_orders_charged,
-    quantities_on_lines,
-    one_kind_of_id,
+LOCKS = text(
+    "SELECT relation::regclass::text AS relation, mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "
+    "WHERE l.pid = pg_backend_pid() AND l.granted AND c.relkind IN ('r', 'p') "
+    "AND c.relnamespace = current_schema()::regnamespace ORDER BY 1, 2"
 )
 
 
-class NoSuchStep(NotFound):
-    """There is no such step; `earlybird steps list` shows them."""
+@dataclass(slots=True)
+class Held:
+    """The locks a run took: (table, mode) → the longest time one was held, in milliseconds."""
+
+    longest: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def note(self, session: Session, began: float) -> None:
+        """Take down what this transaction has locked since it began."""
+        found = session.execute(LOCKS).all()
+        held = (time.perf_counter() - began) * 1000
+        for relation, mode in found:
+            self.longest[relation, mode] = max(self.longest.get((relation, mode), 0.0), held)
+
+    def told(self) -> list[dict[str, Any]]:
+        """Return them as they are shown and kept."""
+        return [
+            {"table": table, "mode": mode, "held_ms": round(held, 1)}
+            for (table, mode), held in sorted(self.longest.items())
+        ]
 
 
-class StepNotVerified(Conflict):
-    """The step was applied, but its check finds something wrong."""
+@dataclass(slots=True)
+class Planned:
+    """What applying a step would do, found out by doing it and rolling it back."""
+
+    step: Step
+    rows: dict[str, int]
+    """Rows per table."""
+    batches: int
+    seconds: float
+    longest_batch_ms: float
+    estimate_seconds: float
+    """What applying takes: batches of a phase run two at once."""
+    locks: list[dict[str, Any]]
+    unannounced: list[dict[str, Any]]
+    """Locks beyond row locks that the step does not announce."""
+    stakes: list[dict[str, Any]]
+    """Money that hangs on the step as things stand (amount_minor, currency, sentence)."""
+    unclear: list[dict[str, Any]]
+    is_lossless: bool
+    """Whether the tried batches could be taken back whole."""
+    plan_hash: str
+
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        return {"step": self.step.name, "number": self.step.number} | {
+            one.name: getattr(self, one.name) for one in fields(self) if one.name != "step"
+        }
 
 
-def find(name: str) -> Step:
-    """Return a step by number or name."""
-    for step in STEPS:
-        if name in (str(step.NUMBER), step.NAME):
-            return step
-    raise NoSuchStep(field="step", value=name)
+ROW_LOCKS = {"AccessShareLock", "RowShareLock", "RowExclusiveLock"}
+
+
+def _unannounced(step: Step, locks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [lock for lock in locks if lock["mode"] not in ROW_LOCKS and step.locks.get(lock["table"]) != lock["mode"]]
 
 
 def _row(session: Session, step: Step) -> StepRow:
     db.run(
         session,
         "INSERT INTO steps (number, name) VALUES (:number, :name) ON CONFLICT (number) DO NOTHING",
-        {"number": step.NUMBER, "name": step.NAME},
+        {"number": step.number, "name": step.name},
     )
-    return session.query(StepRow).filter(StepRow.number == step.NUMBER).with_for_update().one()
+    return session.query(StepRow).filter(StepRow.number == step.number).with_for_update().one()
 
 
-LOCK = "earlybird.steps"
-"""One step runs at a time, in whatever process."""
-
-
-def _tell(session: Session, step: Step) -> None:
-    """Say which step this transaction is of, so that the guards let it take back what it wrote."""
-    session.execute(text("SELECT set_config('earlybird.step', :number, true)"), {"number": str(step.NUMBER)})
+def _prepare(session: Session, step: Step) -> None:
+    """Say which step this transaction is of, so that the guards let it take back what it wrote, and bound its waits."""
+    settings = {
+        "earlybird.step": str(step.number),
+        "lock_timeout": WAIT_FOR_TABLES if step.locks else WAIT_FOR_ROWS,
+        "statement_timeout": LONGEST_STATEMENT,
+        "application_name": "earlybird steps",
+    }
+    for name, value in settings.items():
+        session.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
 
 
 def _add(total: dict[str, int], part: dict[str, int]) -> None:
@@ -107,120 +145,548 @@ def _add(total: dict[str, int], part: dict[str, int]) -> None:
         total[table] = total.get(table, 0) + count
 
 
-def plan(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None) -> dict[str, int]:
-    """Run every batch for real and roll each back; return the rows per table that `apply` would change.
+def _begin(session: Session, ctx: Ctx, row: StepRow, verb: str, **facts: Any) -> StepRun:
+    run = StepRun(step_id=row.id, verb=verb, actor_name=ctx.actor.name, started_at=ctx.now, result=facts)
+    session.add(run)
+    session.flush()
+    return run
 
-    A step that builds on an unapplied one plans only what it could do today.
+
+def _drop_temporary(session: Session) -> None:
+    for row in db.rows(
+        session, "SELECT relname FROM pg_class WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r'"
+    ):
+        db.run(session, f'DROP TABLE pg_temp."{row["relname"]}"')
+
+
+def _hash(shapes: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(shapes)).encode()).hexdigest()
+
+
+class _Rehearsal:
+    """One planned step: batches really run, in transactions that are rolled back."""
+
+    def __init__(self, ctx: Ctx, step: Step, progress: Progress | None) -> None:
+        self.ctx, self.step, self.progress = ctx, step, progress
+        self.rows: dict[str, int] = {}
+        self.held, self.shapes = Held(), list[str]()
+        self.done, self.count, self.longest, self.lost = 0, 0, 0.0, 0
+        self.took: list[float] = []
+
+    def batch(self, session: Session, chunk: Any, *, is_last: bool) -> None:
+        """Run one chunk; where nothing comes after it, also try to take it back."""
+        began = time.perf_counter()
+        _prepare(session, self.step)
+        row = _row(session, self.step)
+        self.done += 1
+        batch = Batch(row.id, _begin(session, self.ctx, row, "plan").id, -self.done)
+        _add(self.rows, self.step.apply(session, self.ctx, batch, chunk))
+        residue.seal(session, batch)
+        self.shapes += residue.shape(session, batch)
+        self.held.note(session, began)
+        self.took.append(time.perf_counter() - began)
+        if is_last and self.step.build is None:
+            told = images.take_back(session, self.step, row.id, batch.number)
+            self.lost += sum(counts["held"] + counts["changed"] + counts["gone"] for counts in told.values())
+        if self.progress:
+            self.progress(self.step.title, self.done, self.count)
+
+    def planned(self, session: Session) -> Planned:
+        """Sum up, and ask what hangs on the step."""
+        locks, seconds = self.held.told(), sum(self.took)
+        return Planned(
+            step=self.step,
+            rows=self.rows,
+            batches=self.count,
+            seconds=round(seconds, 3),
+            longest_batch_ms=round(max(self.took, default=0.0) * 1000, 1),
+            estimate_seconds=round(seconds / (WORKERS if self.count > 1 else 1), 3),
+            locks=locks,
+            unannounced=_unannounced(self.step, locks),
+            stakes=[asdict(stake) for stake in self.step.stakes(session)],
+            unclear=self.step.unclear(session) if self.step.unclear else [],
+            is_lossless=not self.lost,
+            plan_hash=_hash(self.shapes),
+        )
+
+
+def plan(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None) -> Planned:
+    """Run every batch for real and roll it back; nothing of the database changes.
+
+    A batch of a step with one phase is a transaction of its own. Where later phases build on earlier ones, those
+    stay until the end of the plan, and each batch of the last phase is rolled back at once. A step that builds on
+    an unapplied one plans what it could do today; `plan_all` plans them one upon the other.
     """
-    total: dict[str, int] = {}
-    with db.alone(engine, LOCK), db.rehearsal(engine) as session:
-        chunks = [chunk for phase in step.phases(session) for chunk in phase]
-    for number, chunk in enumerate(chunks):
+    with db.alone(engine, LOCK):
         with db.rehearsal(engine) as session:
-            row = _row(session, step)
-            run = StepRun(step_id=row.id, verb="plan", actor_name=ctx.actor.name, started_at=ctx.now)
-            session.add(run)
-            session.flush()
-            _tell(session, step)
-            _add(total, step.apply(session, ctx, Batch(row.id, run.id, -1 - number), chunk))
-        if progress:
-            progress(step.TITLE, number + 1, len(chunks))
-    return total
+            phases = step.phases(session)
+        tried = _Rehearsal(ctx, step, progress)
+        tried.count = sum(len(phase) for phase in phases)
+        if len(phases) == 1:
+            for chunk in phases[0]:
+                with db.rehearsal(engine) as session:
+                    tried.batch(session, chunk, is_last=True)
+            with db.rehearsal(engine) as session:
+                return tried.planned(session)
+        with db.rehearsal(engine) as session:
+            for chunk in itertools.chain.from_iterable(phases[:-1]):
+                tried.batch(session, chunk, is_last=False)
+                _drop_temporary(session)
+            for chunk in phases[-1] if phases else []:
+                with db.tried(session):
+                    tried.batch(session, chunk, is_last=True)
+            return tried.planned(session)
+
+
+def plan_all(engine: Engine, ctx: Ctx, steps: Sequence[Step], progress: Progress | None = None) -> list[Planned]:
+    """Plan steps one upon the other, in one transaction that is rolled back: each sees what those before it did.
+
+    It holds the rows it would change until it is over; for a quiet hour, or a rehearsal beside the live database.
+    """
+    found = []
+    with db.alone(engine, LOCK), db.rehearsal(engine) as session:
+        for step in steps:
+            phases = step.phases(session)
+            tried = _Rehearsal(ctx, step, progress)
+            tried.count = sum(len(phase) for phase in phases)
+            for chunk in itertools.chain.from_iterable(phases):
+                tried.batch(session, chunk, is_last=False)
+                _drop_temporary(session)
+            found.append(tried.planned(session))
+    return found
+
+
+def _again(step: Step, work: Callable[[], T]) -> T:
+    """Do the work, and begin it again while live work is in its way."""
+    for attempt in range(TRIES):
+        try:
+            return work()
+        except DBAPIError as failure:
+            if getattr(failure.orig, "sqlstate", None) not in AGAIN or attempt == TRIES - 1:
+                raise
+            time.sleep(min(0.01 * 2**attempt, 1.0))
+    raise errors.StepBusy(step=step.name)  # pragma: no cover  the last try raises
+
+
+class _Run:
+    """One apply or revert on its way: its batches, what they took, and how it ends."""
+
+    def __init__(self, engine: Engine, ctx: Ctx, step: Step, progress: Progress | None) -> None:
+        self.engine, self.ctx, self.step, self.progress = engine, ctx, step, progress
+        self.pace, self.held = Pace(), Held()
+        self.rows: dict[str, int] = {}
+        self.shapes: list[str] = []
+        self.began = time.perf_counter()
+        self.done, self.count = 0, 0
+        self.step_id = self.run_id = UUID(int=0)
+        self.was = StepState.pending
+
+    def batch(self, work: Callable[[Session], T]) -> T:
+        """Do one transaction of the step, with retries, at the pace live work leaves."""
+
+        def once() -> tuple[T, float]:
+            began = time.perf_counter()
+            with db.transaction(self.engine) as session:
+                db.settled_later(session)
+                _prepare(session, self.step)
+                self._heed(session)
+                found = work(session)
+                self.held.note(session, began)
+            return found, time.perf_counter() - began
+
+        found, took = _again(self.step, once)
+        self.pace.after(took)
+        return found
+
+    def _heed(self, session: Session) -> None:
+        wish = db.value(session, "SELECT wish FROM steps WHERE id = :id", {"id": self.step_id})
+        if wish == Wish.pause:
+            raise errors.StepPaused(step=self.step.name)
+        if wish == Wish.cancel:
+            raise errors.StepCancelled(step=self.step.name)
+
+    def told(self) -> None:
+        """Report one more batch as done."""
+        self.done += 1
+        if self.progress:
+            self.progress(self.step.title, self.done, max(self.count, self.done))
+
+    def side_by_side(self, phase: Sequence[tuple[int, Any]], work: Callable[[tuple[int, Any]], dict[str, int]]) -> None:
+        """Do the batches of a phase, some at once; whatever stops one stops those not begun yet."""
+        pool = ThreadPoolExecutor(WORKERS)
+        try:
+            for part in pool.map(work, phase):
+                _add(self.rows, part)
+                self.told()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is kept of the run."""
+        return {
+            "was": str(self.was),
+            "seconds": round(time.perf_counter() - self.began, 3),
+            "rested_seconds": round(self.pace.rested, 3),
+            "locks": self.held.told(),
+            "plan_hash": _hash(self.shapes),
+        }
+
+    def end(self, session: Session, verb: str, result: dict[str, Any], *, reason: str | None = None) -> None:
+        """Keep how the run ended, and tell the trail."""
+        facts = self.facts() | result | {"hashes": residue.digests(session, self.run_id)}
+        db.run(
+            session,
+            "UPDATE step_runs SET finished_at = clock_timestamp(), row_counts = :counts, result = :result WHERE id = :id",
+            {"counts": residue.as_json(self.rows), "result": residue.as_json(facts), "id": self.run_id},
+        )
+        audit.record(
+            session,
+            self.ctx,
+            f"step.{verb}",
+            "step",
+            self.step_id,
+            after={"rows": self.rows, **facts},
+            reason=reason,
+            row_count=sum(self.rows.values()),
+            digest=facts["plan_hash"],
+        )
 
 
 def apply(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None) -> dict[str, int]:
     """Apply the step: one transaction a batch, safe to interrupt and to repeat; then verify it.
 
-    Returns rows per table. Raises StepNotVerified when the independent check finds something.
+    What an earlier revert took back is put there again first, ids included. Returns rows per table. Raises
+    StepNotVerified when the check finds something, StepCancelled when somebody asked so: then what this run had
+    changed is taken back; StepPaused when somebody asked so: then the same command goes on.
     """
-    with db.alone(engine, LOCK):
+    run = _Run(engine, ctx, step, progress)
+    with db.alone(engine, LOCK), Watch(engine, run.pace):
         with db.transaction(engine) as session:
             row = _row(session, step)
+            run.was, run.step_id = StepState(row.state), row.id
+            unfinished = queries.unfinished_apply(session, row.id) if run.was is StepState.applying else None
+            if unfinished:
+                run.was, run.run_id = StepState(unfinished["was"]), unfinished["id"]
+            else:
+                run.run_id = _begin(session, ctx, row, "apply", was=str(run.was)).id
+            row.wish = None
             audit.move(session, ctx, row, MACHINE, "begin")
-            run = StepRun(step_id=row.id, verb="apply", actor_name=ctx.actor.name, started_at=ctx.now)
-            session.add(run)
-            session.flush()
-            first = db.value(
-                session, "SELECT coalesce(max(batch), 0) FROM step_residue WHERE step_id = :id", {"id": row.id}
-            )
-            phases = step.phases(session)
-            step_id, run_id = row.id, run.id
-        total = _run_batches(engine, ctx, step, Batch(step_id, run_id, int(first)), phases, progress)
-        with db.transaction(engine) as session:
-            db.analyze(session, *step.TOUCHES)
-            db.whole_sets(session)
-            wrong = step.verify(session)
+        try:
+            _restore(run)
+            _advance(run)
+            wrong = _finish(run)
+        except errors.StepCancelled:
+            _withdraw(run, "cancel", {"cancelled": True})
+            raise
+        if wrong:
+            _withdraw(run, "withdraw", {"wrong": len(wrong)})
+            raise errors.StepNotVerified(step=step.name, found=len(wrong), first=wrong[0])
+    return run.rows
+
+
+def _restore(run: _Run) -> None:
+    """Put again what was taken back; a batch whose place somebody took meanwhile is left to be made anew."""
+    with db.rehearsal(run.engine) as session:
+        numbers = queries.batches(session, run.step_id, stands=False)
+    for number in numbers:
+
+        def again(session: Session, number: int = number) -> dict[str, int]:
             db.run(
                 session,
-                "UPDATE step_runs SET finished_at = :now, row_counts = :counts, result = :result WHERE id = :id",
-                {"now": ctx.now, "counts": _json(total), "result": _json({"wrong": len(wrong)}), "id": run_id},
+                "UPDATE step_residue SET run_id = :run_id WHERE step_id = :step_id AND batch = :number "
+                "AND reverted_at IS NOT NULL",
+                {"run_id": run.run_id, "step_id": run.step_id, "number": number},
             )
-            if not wrong:
-                audit.move(session, ctx, _row(session, step), MACHINE, "finish")
-                audit.record(session, ctx, "step.apply", "step", step_id, after=total, row_count=sum(total.values()))
-        if wrong:
-            raise StepNotVerified(step=step.NAME, found=len(wrong), first=wrong[0])
-    return total
+            return images.put_again(session, run.step, run.step_id, number)
+
+        try:
+            _add(run.rows, run.batch(again))
+        except IntegrityError:
+            continue
+        run.count += 1
+        run.told()
 
 
-def _json(value: Any) -> Any:
-    from psycopg.types.json import Jsonb
-
-    return Jsonb(value)
-
-
-def _run_batches(
-    engine: Engine, ctx: Ctx, step: Step, before: Batch, phases: list[list[Any]], progress: Progress | None
-) -> dict[str, int]:
-    numbers = itertools.count(before.number + 1)
+def _advance(run: _Run) -> None:
+    with db.rehearsal(run.engine) as session:
+        phases = run.step.phases(session)
+        last = db.value(
+            session, "SELECT greatest(max(batch), 0) FROM step_residue WHERE step_id = :id", {"id": run.step_id}
+        )
+    numbers = itertools.count(int(last or 0) + 1)
+    run.count += sum(len(phase) for phase in phases)
+    step = run.step
+    if step.build is not None:
+        for chunk in itertools.chain.from_iterable(phases):
+            _add(run.rows, _built(run, chunk))
+            run.told()
+        return
 
     def work(numbered: tuple[int, Any]) -> dict[str, int]:
         number, chunk = numbered
-        with db.transaction(engine) as session:
-            db.settled_later(session)
-            _tell(session, step)
-            return step.apply(session, ctx, Batch(before.step_id, before.run_id, number), chunk)
 
-    total: dict[str, int] = {}
-    done, count = 0, sum(len(phase) for phase in phases)
-    with ThreadPoolExecutor(WORKERS) as pool:
-        for phase in phases:
-            for part in pool.map(work, [(next(numbers), chunk) for chunk in phase]):
-                _add(total, part)
-                done += 1
+        def once(session: Session) -> tuple[dict[str, int], list[str]]:
+            batch = Batch(run.step_id, run.run_id, number)
+            part = step.apply(session, run.ctx, batch, chunk)
+            residue.seal(session, batch)
+            return part, residue.shape(session, batch)
+
+        part, shapes = run.batch(once)
+        run.shapes += shapes
+        return part
+
+    for phase in phases:
+        run.side_by_side([(next(numbers), chunk) for chunk in phase], work)
+
+
+def _built(run: _Run, chunk: Any) -> dict[str, int]:
+    build = run.step.build
+    assert build is not None  # noqa: S101  # asked before
+    with db.transaction(run.engine) as session:
+        run._heed(session)  # noqa: SLF001
+    with run.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return _again(run.step, lambda: build(connection, chunk))
+
+
+def _finish(run: _Run) -> list[dict[str, Any]]:
+    """Verify, and where nothing is wrong keep the run as done; return what is wrong."""
+    with db.transaction(run.engine) as session:
+        db.analyze(session, *run.step.touches)
+        db.whole_sets(session)
+        wrong = run.step.verify(session)
+        if not wrong:
+            audit.move(session, run.ctx, _row(session, run.step), MACHINE, "finish")
+            audit.resolve_many(session, run.ctx, OPEN_HOLE, [run.step.name])
+            run.end(session, "apply", {"wrong": 0})
+    return wrong
+
+
+def _withdraw(run: _Run, verb: str, result: dict[str, Any]) -> None:
+    """Take back what this run changed, and let the step stand as before it."""
+    with db.transaction(run.engine) as session:
+        db.run(session, "UPDATE steps SET wish = NULL WHERE id = :id", {"id": run.step_id})
+        numbers = queries.batches(session, run.step_id, stands=True, run_id=run.run_id)
+        if run.was is not StepState.applied:
+            audit.move(session, run.ctx, _row(session, run.step), MACHINE, "begin_revert")
+    _take_away(run, hooks=run.was is not StepState.applied)
+    for number in reversed(numbers):
+        run.batch(lambda session, number=number: images.take_back(session, run.step, run.step_id, number))
+    with db.transaction(run.engine) as session:
+        _prepare(session, run.step)
+        if run.step.reverted:
+            run.step.reverted(session, run.ctx)
+        way = "finish" if run.was is StepState.applied else "finish_revert"
+        audit.move(session, run.ctx, _row(session, run.step), MACHINE, way)
+        run.end(session, verb, result)
+
+
+def _take_away(run: _Run, *, hooks: bool) -> None:
+    """Take away what is no row: what was built, and constraints."""
+    step = run.step
+    if hooks and step.tear_down:
+        tear_down = step.tear_down
+        with run.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            _add(run.rows, _again(step, lambda: tear_down(connection)))
+    if hooks and step.revert:
+        take = step.revert
+        _add(run.rows, run.batch(lambda session: take(session, run.ctx)))
+
+
+@dataclass(slots=True)
+class Reverted:
+    """What a revert did, or would do."""
+
+    step: Step
+    rows: dict[str, int]
+    """Rows put back, per table."""
+    stands: dict[str, dict[str, int]]
+    """Per table, what was not put back: `held` (something since hangs on it), `changed` since, `gone` since."""
+    stakes: list[dict[str, Any]]
+    """Money that hangs on the step."""
+    seconds: float
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything the step wrote was put back."""
+        return not self.stands
+
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON can hold it."""
+        return {
+            "step": self.step.name,
+            "number": self.step.number,
+            "rows": self.rows,
+            "stands": self.stands,
+            "whole": self.is_whole,
+            "stakes": self.stakes,
+            "warning": self.step.warning,
+            "seconds": self.seconds,
+        }
+
+
+def check_revert(step: Step, *, confirmed: str | None, reason: str | None) -> None:
+    """Refuse what may not be reverted so: a structural step, or a hole opened without typed name and reason."""
+    if step.is_structural:
+        raise errors.NothingToRevert(step=step.name)
+    if step.opens_a_hole and confirmed != step.name:
+        raise errors.NameNotTyped(field="confirm", step=step.name, opens=step.opens_a_hole)
+    if step.opens_a_hole and not (reason or "").strip():
+        raise errors.ReasonMissing(field="reason", step=step.name, opens=step.opens_a_hole)
+
+
+def revert(
+    engine: Engine,
+    ctx: Ctx,
+    step: Step,
+    *,
+    reason: str | None = None,
+    confirmed: str | None = None,
+    progress: Progress | None = None,
+) -> Reverted:
+    """Take back what the step wrote, batch by batch, the last first; everything written since is kept.
+
+    Safe to interrupt and to repeat. `apply` puts it all there again. A step whose revert opens a hole demands its
+    name as `confirmed` and a reason, and keeps a finding open until it is applied again. Raises StepNotApplied.
+    """
+    check_revert(step, confirmed=confirmed, reason=reason)
+    run = _Run(engine, ctx, step, progress)
+    total: dict[str, dict[str, int]] = {}
+    with db.alone(engine, LOCK), Watch(engine, run.pace):
+        with db.transaction(engine) as session:
+            row = _row(session, step)
+            run.was, run.step_id = StepState(row.state), row.id
+            if run.was in (StepState.pending, StepState.reverted):
+                raise errors.StepNotApplied(step=step.name, state=str(run.was))
+            row.wish = None
+            stakes = [asdict(stake) for stake in step.stakes(session)]
+            run.run_id = _begin(session, ctx, row, "revert", was=str(run.was)).id
+            audit.move(session, ctx, row, MACHINE, "begin_revert", reason=reason)
+            numbers = queries.batches(session, row.id, stands=True)
+        run.count = len(numbers)
+        _take_away(run, hooks=True)
+        for number in reversed(numbers):
+            told = run.batch(lambda session, number=number: images.take_back(session, step, run.step_id, number))
+            _sum(total, told)
+            run.told()
+        with db.transaction(engine) as session:
+            _prepare(session, step)
+            _switch_off(session, ctx, step)
+            _add(run.rows, {table: counts["back"] for table, counts in total.items()})
+            stands = _standing(total)
+            if step.opens_a_hole:
+                audit.report(session, ctx, OPEN_HOLE, step.name, step.opens_a_hole, facts={"reason": reason})
+            audit.move(session, ctx, _row(session, step), MACHINE, "finish_revert", reason=reason)
+            run.end(session, "revert", {"stands": stands, "stakes": stakes}, reason=reason)
+    return Reverted(step, run.rows, stands, stakes, round(time.perf_counter() - run.began, 3))
+
+
+def _sum(total: dict[str, dict[str, int]], told: dict[str, dict[str, int]]) -> None:
+    for table, counts in told.items():
+        _add(total.setdefault(table, {}), counts)
+
+
+def _standing(total: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    return {
+        table: {name: counts[name] for name in ("held", "changed", "gone") if counts[name]}
+        for table, counts in sorted(total.items())
+        if counts["held"] + counts["changed"] + counts["gone"]
+    }
+
+
+def _switch_off(session: Session, ctx: Ctx, step: Step) -> None:
+    """Leave the step's policies off, whatever they were before it; then let the step tidy up."""
+    for name, off in step.switches.items():
+        territory.set_policy(session, ctx, name, value=off)
+    if step.reverted:
+        step.reverted(session, ctx)
+
+
+def plan_revert(
+    engine: Engine, ctx: Ctx, steps: Sequence[Step], progress: Progress | None = None
+) -> list[Reverted]:
+    """Revert steps for real, one after the other in the order given, in one transaction that is rolled back.
+
+    Steps that changed nothing are passed over. Raises NothingToRevert for none but structural or unapplied steps.
+    """
+    found = []
+    with db.alone(engine, LOCK), db.rehearsal(engine) as session:
+        for step in steps:
+            row = _row(session, step)
+            if step.is_structural or row.state in (StepState.pending, StepState.reverted):
+                continue
+            began = time.perf_counter()
+            _prepare(session, step)
+            stakes = [asdict(stake) for stake in step.stakes(session)]
+            numbers = queries.batches(session, row.id, stands=True)
+            total: dict[str, dict[str, int]] = {}
+            for done, number in enumerate(reversed(numbers)):
+                _sum(total, images.take_back(session, step, row.id, number))
                 if progress:
-                    progress(step.TITLE, done, count)
-    return total
+                    progress(step.title, done + 1, len(numbers))
+            _switch_off(session, ctx, step)
+            back = {table: counts["back"] for table, counts in total.items()}
+            found.append(Reverted(step, back, _standing(total), stakes, round(time.perf_counter() - began, 3)))
+    if not found:
+        raise errors.StepNotApplied(steps=", ".join(step.name for step in steps))
+    return found
+
+
+def ask(engine: Engine, ctx: Ctx, step: Step, wish: Wish) -> None:
+    """Ask the runner of a step to pause, or to stop and take back, after its present batch; no step may run none."""
+    with db.transaction(engine) as session:
+        row = _row(session, step)
+        if row.state != StepState.applying:
+            raise errors.StepNotRunning(step=step.name, state=row.state)
+        audit.change(session, ctx, row, {"wish": str(wish)}, action=f"step.{wish}", entity="step")
 
 
 def verify(engine: Engine, step: Step) -> list[dict[str, Any]]:
-    """Return what the step's independent check finds wrong."""
+    """Return what the step's independent check finds wrong, and every field that no longer holds what it wrote.
+
+    A field is passed over where anything on record changed it since: a later step, or an audited change.
+    """
     with db.rehearsal(engine) as session:
-        return step.verify(session)
+        wrong = step.verify(session)
+        row = db.rows(session, "SELECT id FROM steps WHERE number = :number", {"number": step.number})
+        return wrong + (images.unlike(session, step, row[0]["id"]) if row else [])
 
 
 def listing(engine: Engine) -> list[dict[str, Any]]:
     """Return every step with its state and its last run."""
     with db.rehearsal(engine) as session:
-        found = {
-            row["number"]: row
-            for row in db.rows(
-                session,
-                "SELECT s.number, s.state, s.state_at, r.row_counts, r.result FROM steps s LEFT JOIN LATERAL ("
-                "SELECT row_counts, result FROM step_runs r WHERE r.step_id = s.id AND r.finished_at IS NOT NULL "
-                "ORDER BY r.started_at DESC, r.id DESC LIMIT 1) r ON true",
-            )
-        }
+        found = queries.states(session)
     return [
         {
-            "number": step.NUMBER,
-            "name": step.NAME,
-            "title": step.TITLE,
-            "touches": list(step.TOUCHES),
-            "warning": step.WARNING,
-            "state": found.get(step.NUMBER, {}).get("state", "pending"),
-            "since": found.get(step.NUMBER, {}).get("state_at"),
-            "rows": found.get(step.NUMBER, {}).get("row_counts"),
+            "number": step.number,
+            "name": step.name,
+            "title": step.title,
+            "kind": str(step.kind),
+            "touches": list(step.touches),
+            "warning": step.warning,
+            "opens_a_hole": step.opens_a_hole,
+            "state": found.get(step.number, {}).get("state", "pending"),
+            "since": found.get(step.number, {}).get("state_at"),
+            "wish": found.get(step.number, {}).get("wish"),
+            "rows": found.get(step.number, {}).get("row_counts"),
         }
         for step in STEPS
     ]
+
+
+def history(engine: Engine, step: Step | None = None, *, limit: int = 100) -> list[dict[str, Any]]:
+    """Return the last runs, of one step or of all, the newest first."""
+    with db.rehearsal(engine) as session:
+        return queries.history(session, step.number if step else None, limit)
+
+
+def show(engine: Engine, step: Step) -> dict[str, Any]:
+    """Return all there is to say about a step: what it is, how it stands, what it keeps, its last runs, its money."""
+    own = next(row for row in listing(engine) if row["number"] == step.number)
+    with db.rehearsal(engine) as session:
+        return own | {
+            "reason": step.reason,
+            "locks": dict(step.locks),
+            "stakes": [asdict(stake) for stake in step.stakes(session)],
+            "keeps": queries.kept(session, step.number),
+            "runs": queries.history(session, step.number, 10),
+        }

@@ -15,6 +15,13 @@ class StepState(StrEnum):
     reverted = "reverted"
 
 
+class Wish(StrEnum):
+    """What somebody asks of a running step."""
+
+    pause = "pause"
+    cancel = "cancel"
+
+
 S = StepState
 
 MACHINE = Machine(

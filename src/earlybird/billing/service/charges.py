@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -49,14 +50,27 @@ SELECT (SELECT count(*) FROM taken) AS taken, count(*) AS made,
 FROM made
 """
 
+CHARGE_THESE = CHARGE.replace(
+    "SELECT event_line_id FROM uncharged_lines ORDER BY event_line_id LIMIT :limit FOR UPDATE SKIP LOCKED",
+    "SELECT unnest(CAST(:lines AS uuid[]))",
+)
 
-def charge_delivered(session: Session, ctx: Ctx, *, limit: int | None = None) -> int:
+
+def charge_delivered(
+    session: Session, ctx: Ctx, *, limit: int | None = None, lines: Sequence[UUID] | None = None
+) -> int:
     """Charge at most `limit` delivered lines that have no charge, none paid upstream; return how many were looked at.
+
+    With `lines` these alone, which the caller has locked on the work list.
 
     Zero means that nothing waits that nobody else is charging. Runs in any number of processes: each takes lines
     of its own, and what a line costs depends on its facts alone, not on who is first.
     """
-    done = rows(session, CHARGE, {"now": ctx.now, "limit": limit, "policy": POLICY})[0]
+    facts = {"now": ctx.now, "policy": POLICY}
+    if lines is None:
+        done = rows(session, CHARGE, facts | {"limit": limit})[0]
+    else:
+        done = rows(session, CHARGE_THESE, facts | {"lines": list(lines)})[0]
     if done["made"]:
         audit.record(session, ctx, "charges.make", "charge", row_count=done["made"], digest=done["digest"])
     return int(done["taken"])

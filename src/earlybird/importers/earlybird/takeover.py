@@ -15,6 +15,7 @@ from earlybird.customers import service as customers
 from earlybird.importers.earlybird import evidence, facts_at_the_door, later, legacy_bill, masters, settle, standing
 from earlybird.infra import db
 from earlybird.kernel.ctx import Ctx
+from earlybird.territory import service as territory
 
 Progress = Callable[[str, int, int], None]
 
@@ -62,6 +63,22 @@ STAGES: tuple[tuple[tuple[str, Callable[[Session, Ctx, masters.Home], dict[str, 
 Standing orders come before deliveries: what a later dump changes holds from the day after the last one known.
 """
 
+SWITCHED_BY_STEPS = ("charge_one_time_orders", "check_quantities")
+"""Rules of the house that the old system did not know: off until the step that switches them is applied."""
+
+
+def _leave_rules_to_the_steps(session: Session, ctx: Ctx) -> None:
+    """Say outright that the old system did without these rules, before the first order of a new database is there."""
+    for name in SWITCHED_BY_STEPS:
+        facts = {"name": name}
+        if db.value(
+            session,
+            "SELECT NOT EXISTS (SELECT FROM orders) AND NOT EXISTS (SELECT FROM policies WHERE name = :name)",
+            facts,
+        ):
+            territory.set_policy(session, ctx, name, value=False)
+
+
 ANALYZED = (
     "customers",
     "legacy_accounts",
@@ -91,6 +108,7 @@ def convert(
         db.analyze(session, "legacy_documents")
     with db.transaction(engine) as session:
         home = masters.settle_home(session, ctx, name=name, cutover_on=cutover_on)
+        _leave_rules_to_the_steps(session, ctx)
     count = sum(len(row) for row in STAGES)
 
     def run(title: str, stage: Callable[[Session, Ctx, masters.Home], dict[str, int]]) -> dict[str, int]:

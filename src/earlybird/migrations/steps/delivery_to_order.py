@@ -17,13 +17,15 @@ from sqlalchemy.orm import Session
 from earlybird.infra.db import analyze, rows, run
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
-from earlybird.migrations.residue import Batch
+from earlybird.migrations.protocol import Batch
 
 NUMBER = 20
 NAME = "delivery_to_order"
 TITLE = "Every delivery names its order"
+REASON = "A delivery that names no order can neither be billed nor disputed."
 TOUCHES = ("legacy_deliveries", "deliveries", "delivery_lines", "delivery_events", "delivery_event_lines")
 WARNING = "Reverting returns the attached legacy deliveries to the unattributed list."
+FOLLOWS = {"uncharged_lines": ("event_line_id", "delivery_event_lines")}
 
 CHUNK = 100
 SOURCE = "earlybird"

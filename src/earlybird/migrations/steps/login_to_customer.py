@@ -14,13 +14,15 @@ from sqlalchemy.orm import Session
 from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
-from earlybird.migrations.residue import Batch
+from earlybird.migrations.protocol import Batch
 
 NUMBER = 21
 NAME = "login_to_customer"
 TITLE = "Every customer can log in, every customer's login is theirs"
+REASON = "Who cannot sign in cannot pause, order or see the bill; who signs in as another sees the other's."
 TOUCHES = ("users", "memberships")
 WARNING = "Reverting locks out every customer whose login or link this step made."
+OPENS_A_HOLE = "Customers whose login or link this step made cannot sign in."
 
 LINKS = """
 CREATE TEMP TABLE login_link ON COMMIT DROP AS

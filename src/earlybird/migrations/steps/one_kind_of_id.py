@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
-from earlybird.migrations.residue import Batch
+from earlybird.migrations.protocol import Batch
 
 NUMBER = 29
 NAME = "one_kind_of_id"
 TITLE = "Ids are one kind"
+REASON = "Old links, papers and devices name rows by their legacy ids; people read short codes to each other."
 TOUCHES = ("customer_keys", "user_keys", "product_keys", "subscription_keys", "order_keys", "orders")
 WARNING = "Reverting takes back legacy-key resolution and order codes; ids stay."
 
@@ -25,15 +26,18 @@ KEYS = (
     ("order_keys", "order_id", "orders", "orders"),
 )
 
-KEEP_KEYS = """
-INSERT INTO {table} (source, kind, key, {column})
-SELECT d.source, k.kind, k.key, d.id
+KEYED = """
+SELECT DISTINCT ON (d.source, k.kind, k.key) d.source, k.kind, k.key, d.id
 FROM legacy_documents d
 JOIN {entity} e ON e.id = d.id
 CROSS JOIN LATERAL (VALUES ('id', d.key), ('_id', d.oid)) AS k(kind, key)
 WHERE d.collection = :collection AND d.verdict = 'imported' AND k.key IS NOT NULL
-ON CONFLICT (source, kind, key) DO NOTHING
+  AND NOT EXISTS (SELECT FROM {table} t WHERE t.source = d.source AND t.kind = k.kind AND t.key = k.key)
+ORDER BY d.source, k.kind, k.key, d.id
 """
+
+NEW_KEYS = f"({KEYED}) n"
+KEEP_KEYS = f"INSERT INTO {{table}} (source, kind, key, {{column}}) {KEYED}"
 
 CODES = "UPDATE orders SET code = short_code('EB', id) WHERE code IS NULL AND source = 'one_time'"
 
@@ -49,9 +53,10 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, in
     del ctx, chunk
     made = {}
     for table, column, collection, entity in KEYS:
-        made[table] = run(
-            session, KEEP_KEYS.format(table=table, column=column, entity=entity), {"collection": collection}
-        )
+        facts = {"collection": collection}
+        words = {"table": table, "column": column, "entity": entity}
+        residue.inserted(session, batch, table, NEW_KEYS.format(**words), ("source", "kind", "key"), facts)
+        made[table] = run(session, KEEP_KEYS.format(**words), facts)
     residue.updated(
         session,
         batch,

@@ -6,59 +6,143 @@ the charges of the time before the day of change stand against `legacy` document
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from earlybird.billing.service import allocation, charges
 from earlybird.importers.earlybird import masters, settle
-from earlybird.infra.db import rows, value
+from earlybird.infra.db import rows, run, value
 from earlybird.kernel.ctx import Ctx
-from earlybird.migrations.residue import Batch
-from earlybird.territory import service as territory
+from earlybird.migrations import residue
+from earlybird.migrations.protocol import Batch, Stake
 
 NUMBER = 23
 NAME = "one_time_orders_charged"
 TITLE = "What was delivered is billed: once, all of it, nothing else"
-TOUCHES = ("policies", "charges", "invoices", "invoice_lines", "adjustments", "payment_allocations")
-WARNING = "Reverting leaves one-time deliveries out of future charging; issued documents stand."
+REASON = "The old bill forgot one-time orders and asked for what was never brought."
+TOUCHES = (
+    "policies",
+    "uncharged_lines",
+    "charges",
+    "invoices",
+    "invoice_lines",
+    "invoice_series",
+    "adjustments",
+    "journals",
+    "postings",
+    "payment_allocations",
+    "legacy_bills",
+)
+WARNING = "Reverting leaves one-time deliveries out of future charging; documents that people were sent stand."
+SWITCHES = {charges.POLICY: False}
+PASSING = ("uncharged_lines",)
+
+CHUNK = 5_000
+
+SWITCH, CHARGE, SETTLE = "switch", "charge", "settle"
+
+EDGES = """
+SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM delivery_event_lines l
+                WHERE NOT EXISTS (SELECT FROM charges c WHERE c.event_line_id = l.id)) l
+WHERE place % :size = 1 ORDER BY id
+"""
+
+WAITING = """
+CREATE TEMP TABLE waiting ON COMMIT DROP AS
+SELECT event_line_id FROM uncharged_lines
+WHERE event_line_id >= :first AND (CAST(:beyond AS uuid) IS NULL OR event_line_id < :beyond)
+ORDER BY event_line_id FOR UPDATE SKIP LOCKED
+"""
 
 
-CHUNK = 20_000
+def phases(session: Session) -> list[list[tuple[str, UUID | None, UUID | None]]]:
+    """Switch the policy and sweep, charge in batches (first line, first of the next batch), then settle."""
+    edges = [row["id"] for row in rows(session, EDGES, {"size": CHUNK})]
+    parts = list(itertools.pairwise([*edges, None]))
+    return [[(SWITCH, None, None)], [(CHARGE, first, beyond) for first, beyond in parts], [(SETTLE, None, None)]]
 
 
-def phases(session: Session) -> list[list[int]]:
-    """Switch the policy and sweep, charge in batches, then settle: a batch is how many lines to charge, or a mark."""
-    waiting = value(session, "SELECT count(*) FROM delivery_event_lines") - value(
-        session, "SELECT count(*) FROM charges"
-    )
-    return [[SWITCH], [CHUNK] * (1 + waiting // CHUNK), [SETTLE]]
-
-
-SWITCH, SETTLE = -1, 0
-
-
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: int) -> dict[str, int]:
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, UUID | None, UUID | None]) -> dict[str, int]:
     """Charge every delivered line once and settle the time before the day of change."""
-    del batch
-    if chunk == SWITCH:
-        was_off = value(session, "SELECT value = 'false' FROM policies WHERE name = :name", {"name": charges.POLICY})
-        territory.set_policy(session, ctx, charges.POLICY, value=True)
-        return {"swept": charges.sweep(session)} if was_off else {}
-    if chunk == SETTLE:
-        return _settle(session, ctx)
-    return {"charges": charges.charge_delivered(session, ctx, limit=chunk)}
+    kind, first, beyond = chunk
+    if kind == SWITCH:
+        return _switch(session, ctx, batch)
+    if kind == SETTLE:
+        return _settle(session, ctx, batch)
+    run(session, WAITING, {"first": first, "beyond": beyond})
+    waiting = [row["event_line_id"] for row in rows(session, "SELECT event_line_id FROM waiting")]
+    residue.deleted(
+        session,
+        batch,
+        "uncharged_lines",
+        "(SELECT event_line_id, jsonb_build_object('event_line_id', event_line_id) AS before FROM waiting) w",
+        ("event_line_id",),
+    )
+    charges.charge_delivered(session, ctx, lines=waiting)
+    made = "(SELECT c.id FROM charges c JOIN waiting w ON w.event_line_id = c.event_line_id) c"
+    return {"charges": residue_count(session, made, residue.inserted(session, batch, "charges", made))}
 
 
-def _settle(session: Session, ctx: Ctx) -> dict[str, int]:
+def residue_count(session: Session, chosen: str, kept: int) -> int:
+    """Return how many rows are in `chosen`, where any were kept."""
+    return int(value(session, f"SELECT count(*) FROM {chosen}")) if kept else 0
+
+
+def _switch(session: Session, ctx: Ctx, batch: Batch) -> dict[str, int]:
+    was_off = value(session, "SELECT value = 'false' FROM policies WHERE name = :name", {"name": charges.POLICY})
+    made = {"policies": residue.policy(session, ctx, batch, charges.POLICY, value=True)}
+    if was_off:
+        with residue.watch(session, batch, inserts=("uncharged_lines",)):
+            made["uncharged_lines"] = charges.sweep(session)
+    return made
+
+
+def _settle(session: Session, ctx: Ctx, batch: Batch) -> dict[str, int]:
     made: dict[str, int] = {}
-    charges.charge_delivered(session, ctx)  # in a dry run the charges of the batches before were rolled back
-    if value(session, "SELECT EXISTS (SELECT FROM legacy_parties)"):
+    if not value(session, "SELECT EXISTS (SELECT FROM legacy_parties)"):
+        return made
+    written = ("journals", "postings", "adjustments", "invoices", "invoice_lines", "payment_allocations")
+    with residue.watch(session, batch, inserts=written, updates=("invoice_series", "legacy_bills")):
         home = masters.home(session)
         made |= settle.settle(session, ctx, home)
         payers = [row["customer_id"] for row in rows(session, "SELECT customer_id FROM legacy_parties ORDER BY 1")]
         allocation.allocate_open(session, ctx, payers)
     return made
+
+
+NUMBERS = """
+UPDATE invoice_series s SET next_number = n.number + 1
+FROM (SELECT business_id, series, max(number) AS number FROM invoices GROUP BY business_id, series) n
+WHERE n.business_id = s.business_id AND n.series = s.series AND s.next_number <= n.number
+"""
+
+
+def reverted(session: Session, ctx: Ctx) -> None:
+    """Let no number that a standing document bears be given again, and nothing that stands charged wait."""
+    del ctx
+    run(session, NUMBERS)
+    run(session, "DELETE FROM uncharged_lines u USING charges c WHERE c.event_line_id = u.event_line_id")
+
+
+STAKES = """
+SELECT l.currency, sum(round(dl.delivered_quantity * l.unit_price * 100))::bigint AS amount_minor
+FROM delivery_lines dl JOIN order_lines l ON l.id = dl.order_line_id
+WHERE l.source = 'one_time' AND dl.delivered_quantity > 0
+  AND NOT EXISTS (
+    SELECT FROM delivery_event_lines e JOIN charges c ON c.event_line_id = e.id
+    JOIN invoice_lines i ON i.charge_id = c.id JOIN invoices v ON v.id = i.invoice_id AND v.kind <> 'legacy'
+    WHERE e.delivery_line_id = dl.id)
+GROUP BY l.currency ORDER BY l.currency
+"""
+
+
+def stakes(session: Session) -> list[Stake]:
+    """Return what one-time deliveries are worth that stand on no bill of ours."""
+    said = "of one-time deliveries would be left unbilled"
+    return [Stake(row["amount_minor"], row["currency"], said) for row in rows(session, STAKES)]
 
 
 VERIFY = """

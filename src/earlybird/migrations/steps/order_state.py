@@ -11,12 +11,13 @@ from earlybird.audit import service as audit
 from earlybird.infra.db import rows
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
-from earlybird.migrations.residue import Batch
+from earlybird.migrations.protocol import Batch
 from earlybird.orders.states import MACHINE
 
 NUMBER = 22
 NAME = "order_state"
 TITLE = "Confirming a delivery moves the order"
+REASON = "An order that was delivered and still stands as placed is delivered again, or never billed."
 TOUCHES = ("orders",)
 WARNING = "Reverting puts back only the states this step moved."
 

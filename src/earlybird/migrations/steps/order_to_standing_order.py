@@ -14,13 +14,15 @@ from sqlalchemy.orm import Session
 from earlybird.infra.db import analyze, rows, run, value
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
-from earlybird.migrations.residue import Batch
+from earlybird.migrations.protocol import Batch
 
 NUMBER = 19
 NAME = "order_to_standing_order"
 TITLE = "Every order from a standing order names it"
+REASON = "Without the link nobody can say why a line was due, and planning twice makes it twice."
 TOUCHES = ("orders", "order_lines")
-WARNING = "Reverting takes the standing-order link from the lines this step gave it to."
+WARNING = "Reverting takes back the lines this step made; where a delivery hangs on one, it only loses the link."
+LOOSENS = {"order_lines": ("subscription_id", "subscription_version_id", "override_id")}
 
 CHUNK = 100
 

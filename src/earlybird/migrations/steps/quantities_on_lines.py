@@ -13,14 +13,15 @@ from sqlalchemy.orm import Session
 from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
-from earlybird.migrations.residue import Batch
-from earlybird.territory import service as territory
+from earlybird.migrations.protocol import Batch
 
 NUMBER = 26
 NAME = "quantities_on_lines"
 TITLE = "Quantities are real, line by line"
+REASON = "More delivered than ordered is either a slip of the finger or something nobody asked for; both are billed."
 TOUCHES = ("order_lines", "policies")
 WARNING = "Reverting lets confirmations exceed what was ordered again."
+SWITCHES = {"check_quantities": False}
 
 BEYOND = """
 CREATE TEMP TABLE beyond ON COMMIT DROP AS
@@ -52,8 +53,8 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, in
         "(SELECT l.id, jsonb_build_object('quantity', l.quantity, 'amount_minor', l.amount_minor) AS before "
         "FROM order_lines l JOIN beyond b ON b.id = l.id) l",
     )
-    territory.set_policy(session, ctx, "check_quantities", value=True)
-    return {"order_lines": run(session, RAISE)}
+    switched = residue.policy(session, ctx, batch, "check_quantities", value=True)
+    return {"order_lines": run(session, RAISE), "policies": switched}
 
 
 VERIFY = """

@@ -408,11 +408,27 @@ def upgrade() -> None:
     op.create_index('payments_delivery_id_key', 'payments', ['delivery_id'], unique=True, postgresql_where="state = 'recorded' AND delivery_id IS NOT NULL")
     op.add_column('sites', sa.Column('latitude', sa.Numeric(precision=9, scale=6), nullable=True))
     op.add_column('sites', sa.Column('longitude', sa.Numeric(precision=9, scale=6), nullable=True))
+    op.add_column('step_residue', sa.Column('position', sa.Integer(), server_default='0', nullable=False))
+    op.add_column('step_residue', sa.Column('keys', postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True))
+    op.add_column('step_residue', sa.Column('after', postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True))
+    op.add_column('step_residue', sa.Column('reverted_at', sa.DateTime(timezone=True), nullable=True))
+    op.alter_column('step_residue', 'ids',
+               existing_type=postgresql.ARRAY(sa.UUID()),
+               nullable=True)
+    op.add_column('steps', sa.Column('wish', sa.Text(), nullable=True))
     execute_script(GUARDS)
 
 
 def downgrade() -> None:
     execute_script(UNGUARD)
+    op.drop_column('steps', 'wish')
+    op.alter_column('step_residue', 'ids',
+               existing_type=postgresql.ARRAY(sa.UUID()),
+               nullable=False)
+    op.drop_column('step_residue', 'reverted_at')
+    op.drop_column('step_residue', 'after')
+    op.drop_column('step_residue', 'keys')
+    op.drop_column('step_residue', 'position')
     op.drop_column('sites', 'longitude')
     op.drop_column('sites', 'latitude')
     op.drop_index('payments_delivery_id_key', table_name='payments', postgresql_where="state = 'recorded' AND delivery_id IS NOT NULL")

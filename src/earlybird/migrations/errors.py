@@ -1,0 +1,45 @@
+"""What keeps a step from running."""
+
+from __future__ import annotations
+
+from earlybird.kernel.errors import Conflict, Invalid, NotFound, Unavailable
+
+
+class NoSuchStep(NotFound):
+    """There is no such step; `earlybird steps list` shows them."""
+
+
+class StepNotVerified(Conflict):
+    """The step's own check found something wrong; what this run had changed was taken back."""
+
+
+class StepNotApplied(Conflict):
+    """The step changed nothing that could be taken back."""
+
+
+class NothingToRevert(Conflict):
+    """The step is how the program is built; there is nothing to revert."""
+
+
+class StepPaused(Conflict):
+    """The step was paused; the same command goes on."""
+
+
+class StepCancelled(Conflict):
+    """The step was cancelled; what it had changed was taken back."""
+
+
+class StepBusy(Unavailable):
+    """Live work kept what the step needs for too long; what is done stands, the same command goes on."""
+
+
+class NameNotTyped(Invalid):
+    """Reverting this step opens a hole: type its name and give the reason."""
+
+
+class ReasonMissing(Invalid):
+    """Reverting this step opens a hole: give the reason."""
+
+
+class StepNotRunning(Conflict):
+    """No run of this step is on its way."""

@@ -1,0 +1,386 @@
+"""Take back a batch by its residue, put it there again, and compare what stands with what was written.
+
+Nothing here knows a step's business: keys, foreign keys and columns are read from the catalogue. What docs/algorithms/
+reversing-data.md says is done here, in whole sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from earlybird.infra.db import rows, run, value
+from earlybird.migrations.protocol import Step
+from earlybird.migrations.residue import entries, primary_key
+
+FOREIGN_KEYS = """
+SELECT DISTINCT c.conrelid::regclass::text AS child, a.attname AS child_column, c.confrelid::regclass::text AS parent,
+       b.attname AS parent_column
+FROM pg_constraint c
+JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+JOIN pg_attribute b ON b.attrelid = c.confrelid AND b.attnum = c.confkey[1]
+WHERE c.contype = 'f' AND cardinality(c.conkey) = 1 AND c.confrelid = ANY(CAST(CAST(:tables AS text[]) AS regclass[]))
+ORDER BY 1, 2, 3, 4
+"""
+
+KEPT = """
+SELECT id, table_name, verb, after IS NULL AS is_old FROM step_residue
+WHERE step_id = :step_id AND batch = :batch AND (reverted_at IS NULL) = :stands ORDER BY position, made_at, id
+"""
+
+
+@dataclass(slots=True)
+class Kept:
+    """One residue row, unfolded to a temporary table of its entries."""
+
+    id: UUID
+    table: str
+    verb: str
+    is_old: bool
+    key: list[str]
+    entries: str
+
+    def same(self, one: str, other: str) -> str:
+        """Return the condition that two aliases name the same row."""
+        return " AND ".join(f"{one}.{name} = {other}.{name}" for name in self.key)
+
+
+def unfold(session: Session, step_id: UUID, batch: int, *, stands: bool) -> list[Kept]:
+    """Unfold every residue row of a batch that stands (or was taken back), in the order it was kept."""
+    found = []
+    for place, row in enumerate(rows(session, KEPT, {"step_id": step_id, "batch": batch, "stands": stands})):
+        key = primary_key(session, row["table_name"])
+        kept = Kept(row["id"], row["table_name"], row["verb"], row["is_old"], key, f"entry_{place}")
+        run(
+            session,
+            f"CREATE TEMP TABLE {kept.entries} ON COMMIT DROP AS SELECT *, false AS held "
+            f"FROM ({entries(key).format(table=kept.table)}) e",
+            {"residue_id": kept.id},
+        )
+        run(session, f"CREATE INDEX ON {kept.entries} ({', '.join(key)})")
+        found.append(kept)
+    return found
+
+
+def fold_away(session: Session, kept: Sequence[Kept]) -> None:
+    """Drop the temporary tables, so that the same transaction may unfold another batch."""
+    for one in kept:
+        run(session, f"DROP TABLE {one.entries}")
+
+
+def parents_first(session: Session, tables: Sequence[str]) -> list[str]:
+    """Return the tables so that none comes before one it points at."""
+    above: dict[str, set[str]] = {table: set() for table in tables}
+    for row in rows(session, FOREIGN_KEYS, {"tables": list(above)}):
+        if row["child"] in above and row["child"] != row["parent"]:
+            above[row["child"]].add(row["parent"])
+    ordered: list[str] = []
+    while above:
+        free = sorted(table for table, needs in above.items() if not needs - set(ordered)) or sorted(above)
+        ordered += free
+        above = {table: needs for table, needs in above.items() if table not in free}
+    return ordered
+
+
+def take_back(session: Session, step: Step, step_id: UUID, batch: int) -> dict[str, dict[str, int]]:
+    """Put the rows of one batch back; return per table how many were `back`, `held`, `changed` since and `gone`.
+
+    What was inserted goes, unless somebody changed it since or something since hangs on it: then it and all that
+    the batch tied to it stay. What was updated goes back column by column, where it still is what the step wrote.
+    """
+    kept = unfold(session, step_id, batch, stands=True)
+    told: dict[str, dict[str, int]] = {}
+    made = [one for one in kept if one.verb == "insert"]
+    for one in made:
+        run(session, f"SELECT FROM {one.table} t JOIN {one.entries} e ON {one.same('t', 'e')} FOR UPDATE OF t")
+        if one.is_old:
+            run(
+                session,
+                f"UPDATE {one.entries} e SET after = to_jsonb(t) FROM {one.table} t WHERE {one.same('t', 'e')}",
+            )
+            _keep_images(session, one)
+    _hold(session, made)
+    order = parents_first(session, sorted({one.table for one in made}))
+    for one in sorted(made, key=lambda one: -order.index(one.table)):
+        _remove(session, step, one, told)
+    for one in reversed(kept):
+        if one.verb == "update":
+            _put_columns(session, one, told, source="before", expected="after")
+        elif one.verb == "delete":
+            _note(told, one.table, back=_insert(session, one, "before"))
+    run(
+        session,
+        "UPDATE step_residue SET reverted_at = clock_timestamp() WHERE id = ANY(:ids)",
+        {"ids": [one.id for one in kept]},
+    )
+    fold_away(session, kept)
+    return told
+
+
+def _note(told: dict[str, dict[str, int]], table: str, **counts: int) -> None:
+    own = told.setdefault(table, {"back": 0, "held": 0, "changed": 0, "gone": 0})
+    for name, count in counts.items():
+        own[name] += count
+
+
+def _keep_images(session: Session, one: Kept) -> None:
+    run(
+        session,
+        f"UPDATE step_residue SET after = (SELECT jsonb_agg(after ORDER BY place) FROM {one.entries}) WHERE id = :id",
+        {"id": one.id},
+    )
+
+
+def _hold(session: Session, made: Sequence[Kept]) -> None:
+    """Mark what must stay: rows changed since, rows that others point at, and all that the batch ties to those."""
+    for one in made:
+        run(
+            session,
+            f"UPDATE {one.entries} e SET held = true FROM {one.table} t "
+            f"WHERE {one.same('t', 'e')} AND to_jsonb(t) <> e.after AND EXISTS (SELECT FROM jsonb_each(e.after) a "
+            "WHERE to_jsonb(t) -> a.key IS DISTINCT FROM a.value)",
+        )
+        run(session, f"ANALYZE {one.entries}")
+    by_table = {one.table: one for one in made}
+    ties = rows(session, FOREIGN_KEYS, {"tables": list(by_table)})
+    for tie in ties:
+        parent, child = by_table[tie["parent"]], by_table.get(tie["child"])
+        if [tie["parent_column"]] != parent.key:
+            continue
+        own = "" if child is None else f"AND NOT EXISTS (SELECT FROM {child.entries} x WHERE {child.same('x', 'c')})"
+        run(
+            session,
+            f"UPDATE {parent.entries} e SET held = true WHERE NOT held AND EXISTS (SELECT FROM {tie['child']} c "
+            f"WHERE c.{tie['child_column']} = e.{tie['parent_column']} {own})",
+        )
+    within = [tie for tie in ties if tie["child"] in by_table]
+    while within and any([_spread(session, by_table[tie["child"]], by_table[tie["parent"]], tie) for tie in within]):
+        pass
+
+
+def _spread(session: Session, child: Kept, parent: Kept, tie: Mapping[str, str]) -> int:
+    """Let what is held hold what it points at, and what points at it; return how many more are held."""
+    met = (
+        f"{parent.entries} p WHERE p.{tie['parent_column']} = "
+        f"((jsonb_populate_record(NULL::{child.table}, c.after)).{tie['child_column']})"
+    )
+    down = run(
+        session,
+        f"UPDATE {child.entries} c SET held = true WHERE NOT c.held AND EXISTS (SELECT FROM {met} AND p.held)",
+    )
+    up = run(
+        session,
+        f"UPDATE {parent.entries} p SET held = true WHERE NOT p.held AND p.{tie['parent_column']} IN ("
+        f"SELECT (jsonb_populate_record(NULL::{child.table}, c.after)).{tie['child_column']} "
+        f"FROM {child.entries} c WHERE c.held)",
+    )
+    return down + up
+
+
+def _remove(session: Session, step: Step, one: Kept, told: dict[str, dict[str, int]]) -> None:
+    followers = [(table, column) for table, (column, named) in step.follows.items() if named == one.table]
+    for table, column in followers:
+        run(
+            session,
+            f"DELETE FROM {table} f USING {one.entries} e WHERE f.{column} = e.{one.key[0]} AND NOT e.held",
+        )
+    held = int(
+        value(
+            session,
+            f"SELECT count(*) FROM {one.entries} e JOIN {one.table} t ON {one.same('t', 'e')} WHERE e.held",
+        )
+    )
+    back = run(session, f"DELETE FROM {one.table} t USING {one.entries} e WHERE {one.same('t', 'e')} AND NOT e.held")
+    wanted = int(value(session, f"SELECT count(*) FROM {one.entries} WHERE after IS NOT NULL"))
+    _note(told, one.table, back=back, held=held, gone=wanted - back - held)
+    columns = step.loosens.get(one.table, ())
+    if columns and held:
+        loose = ", ".join(f"{name} = CASE WHEN {_as_written(name)} THEN NULL ELSE t.{name} END" for name in columns)
+        run(
+            session,
+            f"UPDATE {one.table} t SET {loose} FROM {one.entries} e WHERE {one.same('t', 'e')} AND e.held",
+        )
+
+
+def _as_written(column: str) -> str:
+    return f"to_jsonb(t) -> '{column}' = e.after -> '{column}'"
+
+
+COLUMNS = """
+SELECT attname FROM pg_attribute WHERE attrelid = CAST(:table AS regclass) AND attnum > 0 AND NOT attisdropped
+AND attgenerated = '' ORDER BY attnum
+"""
+
+
+def _insert(session: Session, one: Kept, image: str) -> int:
+    """Insert the rows of these images that are not there; return how many."""
+    names = [row["attname"] for row in rows(session, COLUMNS, {"table": one.table})]
+    some = value(session, f"SELECT {image} FROM {one.entries} WHERE {image} IS NOT NULL LIMIT 1")
+    kept = [name for name in names if name in (some or {})]
+    if not kept:
+        return 0
+    into, chosen = ", ".join(f'"{name}"' for name in kept), ", ".join(f'x."{name}"' for name in kept)
+    return run(
+        session,
+        f"INSERT INTO {one.table} ({into}) SELECT {chosen} FROM {one.entries} e "
+        f"CROSS JOIN LATERAL jsonb_populate_record(NULL::{one.table}, e.{image}) x "
+        f"WHERE e.{image} IS NOT NULL AND NOT EXISTS (SELECT FROM {one.table} t WHERE {one.same('t', 'e')})",
+    )
+
+
+def _put_columns(
+    session: Session, one: Kept, told: dict[str, dict[str, int]] | None, *, source: str, expected: str
+) -> int:
+    """Write the `source` image where the row still holds the `expected` one, column by column; return rows written."""
+    names = [
+        row["key"]
+        for row in rows(session, f"SELECT DISTINCT b.key FROM {one.entries} e, jsonb_each(e.before) b ORDER BY 1")
+    ]
+    if not names:
+        return 0
+    here = "to_jsonb(t) -> '{0}'"
+    old_ok = f"e.{expected} IS NULL OR " if one.is_old else ""
+    fits = "(e.{source} ? '{0}' AND ({old_ok}{here} = e.{expected} -> '{0}') AND {here} <> e.{source} -> '{0}')"
+    named = [
+        (name, fits.format(name, source=source, expected=expected, here=here.format(name), old_ok=old_ok))
+        for name in names
+    ]
+    put = ", ".join(f'"{name}" = CASE WHEN {fit} THEN x."{name}" ELSE t."{name}" END'
+                    for name, fit in named)  # fmt: skip
+    written = run(
+        session,
+        f"UPDATE {one.table} t SET {put} FROM {one.entries} e "
+        f"CROSS JOIN LATERAL jsonb_populate_record(NULL::{one.table}, e.{source}) x "
+        f"WHERE {one.same('t', 'e')} AND ({' OR '.join(fit for _, fit in named)})",
+    )
+    if told is not None:
+        changed = value(
+            session,
+            f"SELECT count(*) FROM {one.entries} e JOIN {one.table} t ON {one.same('t', 'e')} WHERE e.after IS NOT NULL "
+            "AND EXISTS (SELECT FROM jsonb_each(e.after) a WHERE to_jsonb(t) -> a.key <> a.value "
+            f"AND to_jsonb(t) -> a.key <> e.{source} -> a.key)",
+        )
+        _note(told, one.table, back=written, changed=int(changed))
+    return written
+
+
+def put_again(session: Session, step: Step, step_id: UUID, batch: int) -> dict[str, int]:
+    """Put what was taken back there again, ids included; return rows per table.
+
+    Raises the database's IntegrityError where something else took a row's place meanwhile.
+    """
+    kept = unfold(session, step_id, batch, stands=False)
+    made: dict[str, int] = {}
+    order = parents_first(session, sorted({one.table for one in kept}))
+    for one in kept:
+        if one.verb == "delete":
+            gone = run(session, f"DELETE FROM {one.table} t USING {one.entries} e WHERE {one.same('t', 'e')}")
+            made[one.table] = made.get(one.table, 0) + gone
+    for one in sorted((one for one in kept if one.verb == "insert"), key=lambda one: order.index(one.table)):
+        written = _insert(session, one, "after") + _tighten(session, step, one)
+        made[one.table] = made.get(one.table, 0) + written
+    for one in kept:
+        if one.verb == "update":
+            put = _put_columns(session, one, None, source="after", expected="before")
+            made[one.table] = made.get(one.table, 0) + put
+    run(
+        session,
+        "UPDATE step_residue SET reverted_at = NULL WHERE id = ANY(:ids)",
+        {"ids": [one.id for one in kept]},
+    )
+    fold_away(session, kept)
+    return made
+
+
+def _tighten(session: Session, step: Step, one: Kept) -> int:
+    columns = step.loosens.get(one.table, ())
+    if not columns:
+        return 0
+    put = ", ".join(f"{name} = coalesce(t.{name}, x.{name})" for name in columns)
+    lost = " OR ".join(f"(t.{name} IS NULL AND x.{name} IS NOT NULL)" for name in columns)
+    return run(
+        session,
+        f"UPDATE {one.table} t SET {put} FROM {one.entries} e "
+        f"CROSS JOIN LATERAL jsonb_populate_record(NULL::{one.table}, e.after) x "
+        f"WHERE {one.same('t', 'e')} AND ({lost})",
+    )
+
+
+STANDING = """
+SELECT r.id, r.table_name, r.verb FROM step_residue r
+WHERE r.step_id = :step_id AND r.reverted_at IS NULL AND r.verb <> 'delete' AND r.after IS NOT NULL
+  AND NOT r.table_name = ANY(:passing)
+ORDER BY r.batch, r.position
+"""
+
+# A difference is explained by a later batch of any step that wrote what stands, by an audit entry about the row and
+# the column, or by an audit entry of the transaction that wrote the row last.
+UNEXPLAINED = """
+WITH audited AS MATERIALIZED (
+    SELECT a.entity_id, a.after, written_by(a.xmin, pg_snapshot_xmax(pg_current_snapshot())) AS writer
+    FROM audit_entries a
+    WHERE EXISTS (SELECT FROM unlike d WHERE d.own_id = a.entity_id)
+       OR written_by(a.xmin, pg_snapshot_xmax(pg_current_snapshot())) IN (SELECT writer FROM unlike)
+)
+SELECT d.id, d.what, d.table_name, d.column_name, d.wrote, d.stands
+FROM unlike d
+WHERE NOT EXISTS (SELECT FROM audited a WHERE a.entity_id = d.own_id AND (a.after IS NULL OR a.after ? d.column_name))
+  AND NOT EXISTS (SELECT FROM audited a WHERE a.writer = d.writer AND a.entity_id IS DISTINCT FROM d.own_id)
+ORDER BY d.table_name, d.id, d.column_name LIMIT :most
+"""
+
+MOST = 1_000
+
+
+def unlike(session: Session, step: Step, step_id: UUID) -> list[dict[str, Any]]:
+    """List the fields that no longer hold what the step wrote, though nothing on record changed them since."""
+    run(
+        session,
+        "CREATE TEMP TABLE unlike (id text, own_id uuid, what text, table_name text, column_name text, wrote jsonb, "
+        "stands jsonb, writer bigint) ON COMMIT DROP",
+    )
+    for row in rows(session, STANDING, {"step_id": step_id, "passing": list(step.passing)}):
+        table, key = row["table_name"], primary_key(session, row["table_name"])
+        same = " AND ".join(f"t.{name} = e.{name}" for name in key)
+        named = "concat_ws('/', " + ", ".join(f"e.{name}" for name in key) + ")"
+        own = "e.id" if key == ["id"] else "NULL::uuid"
+        run(
+            session,
+            f"INSERT INTO unlike SELECT {named}, {own}, CASE WHEN t.{key[0]} IS NULL THEN 'the row is gone' "
+            "ELSE 'the field does not hold what the step wrote' END, CAST(:table AS text), coalesce(a.key, ''), a.value, "
+            f"to_jsonb(t) -> a.key, written_by(t.xmin, pg_snapshot_xmax(pg_current_snapshot())) "
+            f"FROM ({entries(key).format(table=table)}) e LEFT JOIN {table} t ON {same} "
+            f"LEFT JOIN LATERAL jsonb_each(e.after) a ON t.{key[0]} IS NOT NULL "
+            "AND to_jsonb(t) -> a.key IS DISTINCT FROM a.value "
+            f"WHERE e.after IS NOT NULL AND (t.{key[0]} IS NULL OR a.key IS NOT NULL)",
+            {"residue_id": row["id"], "table": table},
+        )
+    if not value(session, "SELECT EXISTS (SELECT FROM unlike)"):
+        run(session, "DROP TABLE unlike")
+        return []
+    _explain_by_steps(session)
+    found = rows(session, UNEXPLAINED, {"most": MOST})
+    run(session, "DROP TABLE unlike")
+    return found
+
+
+def _explain_by_steps(session: Session) -> None:
+    """Forget differences that another batch, of whatever step, wrote and kept."""
+    others = rows(
+        session,
+        "SELECT id, table_name FROM step_residue WHERE verb = 'update' AND after IS NOT NULL "
+        "AND reverted_at IS NULL AND table_name IN (SELECT table_name FROM unlike)",
+    )
+    for row in others:
+        key = primary_key(session, row["table_name"])
+        named = "concat_ws('/', " + ", ".join(f"e.{name}" for name in key) + ")"
+        run(
+            session,
+            f"DELETE FROM unlike d USING ({entries(key).format(table=row['table_name'])}) e "
+            f"WHERE d.table_name = :table AND d.id = {named} AND e.after -> d.column_name = d.stands",
+            {"residue_id": row["id"], "table": row["table_name"]},
+        )

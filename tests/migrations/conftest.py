@@ -1,0 +1,62 @@
+"""A business taken over without its steps, made once per worker and copied for each test."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from conftest import admin
+from earlybird import schema
+from earlybird.importers import earlybird as legacy
+from earlybird.infra import db
+from earlybird.infra.embedded import Embedded
+from make import decay
+from migrations import content
+
+HOUSEHOLDS = 3
+"""A seed whose dump has something of everything and takes a second."""
+
+
+@contextmanager
+def copied(server: Embedded, template: str) -> Iterator[Engine]:
+    """Yield an engine on a copy of a database that nobody is connected to."""
+    name = "s_" + uuid.uuid4().hex[:12]
+    admin(server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    engine = db.connect(server.url(name))
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+        admin(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def untied(server: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a database with a decayed dump taken over, no step applied."""
+    name = "u_" + uuid.uuid4().hex[:12]
+    admin(server, f"CREATE DATABASE {name} TEMPLATE template_earlybird STRATEGY file_copy")
+    engine = db.connect(server.url(name))
+    assert schema.current(engine) == schema.head()
+    folder: Path = decay.write(HOUSEHOLDS, tmp_path_factory.mktemp("dump") / "dump")
+    legacy.take_over(engine, content.IMPORTER, folder, link=None)
+    engine.dispose()
+    yield name
+    admin(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def taken(server: Embedded, untied: str) -> Iterator[Engine]:
+    """A copy of its own of the business taken over."""
+    with copied(server, untied) as engine:
+        yield engine
+
+
+@pytest.fixture
+def another(server: Embedded, untied: str) -> Callable[[], object]:
+    """What opens one more copy."""
+    return lambda: copied(server, untied)

@@ -1,0 +1,38 @@
+"""A database as a digest per table, ids and instants included."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from conftest import NOW
+from earlybird.infra import db
+from earlybird.kernel.ctx import Actor, Ctx
+
+IMPORTER = Ctx(actor=Actor(kind="system", name="import", role="admin"), now=NOW, via="import")
+
+APART = {"audit_entries", "unsealed_entries", "steps", "step_runs", "step_residue", "findings"}
+"""What a step tells of itself."""
+
+
+def digests(engine: Engine) -> dict[str, str]:
+    """Per table, a digest of all its rows."""
+    with db.rehearsal(engine) as session:
+        tables = [
+            row["relname"]
+            for row in db.rows(
+                session,
+                "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1",
+            )
+            if row["relname"] not in APART
+        ]
+        return {
+            table: str(
+                db.value(session, f"SELECT md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))) FROM {table} t")
+            )
+            for table in tables
+        }
+
+
+def unlike(one: dict[str, str], other: dict[str, str]) -> list[str]:
+    """The tables that differ."""
+    return [table for table in one if one[table] != other[table]]

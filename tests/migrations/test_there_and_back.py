@@ -1,0 +1,62 @@
+"""Steps there and back: what apply wrote, revert takes back to the byte, and apply again restores, ids included."""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from earlybird.migrations import service as steps
+from migrations.content import IMPORTER, digests, unlike
+
+REVERTIBLE = [step for step in steps.STEPS if not step.is_structural]
+
+
+def take_back(engine: Engine, step: steps.Step) -> steps.Reverted:
+    return steps.revert(engine, IMPORTER, step, confirmed=step.name, reason="a trial")
+
+
+def test_each_step_goes_back_to_the_byte_and_comes_again_to_the_byte(taken: Engine) -> None:
+    for step in REVERTIBLE:
+        before = digests(taken)
+        planned = steps.plan(taken, IMPORTER, step)
+        assert unlike(before, digests(taken)) == [], step.name
+        assert planned.is_lossless, step.name
+        assert planned.unannounced == [], step.name
+        assert steps.apply(taken, IMPORTER, step) == planned.rows, step.name
+        applied = digests(taken)
+        assert steps.verify(taken, step) == [], step.name
+        back = take_back(taken, step)
+        assert back.is_whole, (step.name, back.stands)
+        assert unlike(before, digests(taken)) == [], step.name
+        steps.apply(taken, IMPORTER, step)
+        assert unlike(applied, digests(taken)) == [], step.name
+
+
+def test_all_of_them_go_down_and_come_up_to_the_byte(taken: Engine) -> None:
+    bare = digests(taken)
+    plans = {planned.step.name: planned.rows for planned in steps.plan_all(taken, IMPORTER, REVERTIBLE)}
+    for step in REVERTIBLE:
+        assert steps.apply(taken, IMPORTER, step) == plans[step.name], step.name
+        assert any(plans[step.name].values()), step.name
+    whole = digests(taken)
+    assert all(found.is_whole for found in steps.plan_revert(taken, IMPORTER, REVERTIBLE[::-1]))
+    assert unlike(whole, digests(taken)) == []
+    for step in REVERTIBLE[::-1]:
+        assert take_back(taken, step).is_whole, step.name
+    assert unlike(bare, digests(taken)) == []
+    for step in REVERTIBLE:
+        steps.apply(taken, IMPORTER, step)
+    assert unlike(whole, digests(taken)) == []
+
+
+def test_each_step_alone_leaves_what_others_built_on_it_and_comes_again(taken: Engine) -> None:
+    for step in REVERTIBLE:
+        steps.apply(taken, IMPORTER, step)
+    whole = digests(taken)
+    for step in REVERTIBLE:
+        back = take_back(taken, step)
+        assert any(back.rows.values()) or back.stands, step.name
+        for other in REVERTIBLE:
+            if other is not step:
+                assert [w for w in steps.verify(taken, other) if "gone" in w["what"]] == [], (step.name, other.name)
+        steps.apply(taken, IMPORTER, step)
+        assert unlike(whole, digests(taken)) == [], step.name
