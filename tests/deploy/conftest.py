@@ -57,7 +57,7 @@ def business(fresh: Engine, place: Place, ctx: Ctx) -> Engine:
 
 
 @pytest.fixture
-def empty(server: Embedded) -> Iterator[Callable[[], object]]:
+def empty(server: Embedded) -> Callable[[], object]:
     """Call it with `with`: the URL of a database that holds nothing at all."""
 
     @contextmanager
@@ -71,7 +71,7 @@ def empty(server: Embedded) -> Iterator[Callable[[], object]]:
             engine.dispose()
             admin(server, f"DROP DATABASE {name} WITH (FORCE)")
 
-    yield made
+    return made
 
 
 def contents(engine: Engine) -> dict[str, str]:

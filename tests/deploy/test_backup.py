@@ -31,7 +31,6 @@ from earlybird.kernel.ctx import Ctx
 
 from .conftest import PHOTOS, contents
 
-
 SHAPES = (
     "SELECT relname::text, relkind, relrowsecurity FROM pg_class WHERE relnamespace = 'public'::regnamespace",
     "SELECT attrelid::regclass::text, attname::text, format_type(atttypid, atttypmod), attnotnull, "
@@ -134,7 +133,9 @@ def test_a_drill_proves_it_and_what_may_begin_in_production_waits_for_that(
 
 
 def found(session: db.Session) -> list[tuple[str, str]]:
-    return [(r["check_name"], r["state"]) for r in db.rows(session, "SELECT check_name, state FROM findings ORDER BY 1")]
+    return [
+        (r["check_name"], r["state"]) for r in db.rows(session, "SELECT check_name, state FROM findings ORDER BY 1")
+    ]
 
 
 def scratches(engine: Engine) -> Any:
@@ -209,7 +210,9 @@ def test_a_database_that_lost_rows_behind_the_triggers_is_seen_by_the_drill(
     with db.transaction(business) as session:
         db.run(session, "SET LOCAL session_replication_role = replica")
         db.run(session, "DELETE FROM postings WHERE id = (SELECT max(id::text)::uuid FROM postings)")
-        db.run(session, "UPDATE audit_entries SET reason = 'x' WHERE id = (SELECT min(id::text)::uuid FROM audit_entries)")
+        db.run(
+            session, "UPDATE audit_entries SET reason = 'x' WHERE id = (SELECT min(id::text)::uuid FROM audit_entries)"
+        )
     proof = drill.run(business, ctx, place, backup.make(business, ctx, place, encrypt=False))
     said = " ".join(proof.wrong)
     assert "sums to" in said

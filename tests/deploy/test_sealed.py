@@ -72,7 +72,9 @@ def test_the_newest_of_each_day_week_and_month_is_kept() -> None:
     ]  # fmt: skip
 
 
-@given(st.lists(st.datetimes(timezones=st.just(UTC)), max_size=30), st.integers(0, 5), st.integers(0, 5), st.integers(0, 5))
+@given(
+    st.lists(st.datetimes(timezones=st.just(UTC)), max_size=30), st.integers(0, 5), st.integers(0, 5), st.integers(0, 5)
+)
 def test_the_newest_is_always_kept_and_none_is_made_up(made: list[datetime], d: int, w: int, m: int) -> None:
     found = kept(made, Retention(d, w, m))
     assert found <= set(made)

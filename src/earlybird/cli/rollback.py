@@ -24,6 +24,9 @@ def rollback(
     to: Annotated[str, typer.Option("--to", metavar="STEP", help="The lowest step to take back, by number or name.")],
     reason: Annotated[str | None, typer.Option(help="Why; kept in the trail.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without it only what would be done is shown.")] = False,
+    confirm: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="The name of a step that opens a hole; for each of them.")
+    ] = None,
     wait: Wait = 30.0,
     as_json: AsJson = False,
     data_dir: DataDir = None,
@@ -44,6 +47,8 @@ def rollback(
             if yes:
                 terminal.stop("A rollback needs a --reason.")
             return
+        for step in down:
+            steps.check_revert(step, confirmed=step.name if step.name in (confirm or []) else None, reason=reason)
         report = Report(_tell)
         try:
             emergency.run(engine, terminal.context("step"), place, down, reason=reason, patience=wait, report=report)
@@ -55,11 +60,12 @@ def rollback(
 
 def _announce(down: list[steps.Step], *, as_json: bool) -> None:
     if as_json:
-        terminal.answer([{"number": one.NUMBER, "name": one.NAME, "warning": one.WARNING} for one in down])
+        facts = ("number", "name", "warning", "opens_a_hole")
+        terminal.answer([{name: getattr(one, name) for name in facts} for one in down])
         return
     table = Table("step", "name", "what taking it back means")
     for one in down:
-        table.add_row(str(one.NUMBER), one.NAME, one.WARNING)
+        table.add_row(str(one.number), one.name, " ".join(filter(None, (one.warning, one.opens_a_hole))))
     terminal.out.print(table if down else "No step stands down to there.")
     terminal.console.print("Nothing was done; add --reason and --yes.")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from typing import Any
 
-from earlybird.deploy import facts, folder, scratch
+from earlybird.deploy import folder, scratch
 from earlybird.deploy.folder import Whole
 from earlybird.deploy.place import Place
 from earlybird.deploy.rollback import Report
@@ -13,8 +14,7 @@ from earlybird.infra.db import Engine
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import service as steps
 
-OWN = frozenset({"steps", "step_runs", "step_residue", "audit_entries", "unsealed_entries", "findings"})
-"""The tables that tell of a step: they grow by a rehearsal."""
+CONTENTS = "SELECT md5(string_agg(h, '' ORDER BY h)) FROM (SELECT md5(t::text) AS h FROM {} t) x"
 
 
 def run(engine: Engine, ctx: Ctx, place: Place, whole: Whole, step: steps.Step, report: Report) -> None:
@@ -31,26 +31,34 @@ def run(engine: Engine, ctx: Ctx, place: Place, whole: Whole, step: steps.Step, 
 
 
 def _play(copy: Engine, ctx: Ctx, step: steps.Step, report: Report) -> None:
-    before = _counts(copy)
+    """Go there and back: from where the step stands in the backup, and to there again."""
+    before = _contents(copy, step)
+    was_applied = any(row["number"] == step.number and row["state"] == "applied" for row in steps.listing(copy))
+    if was_applied and not step.is_structural:
+        _revert(copy, ctx, step, report)
     with report.phase("plan") as phase:
         planned = steps.plan(copy, ctx, step)
-        phase.result = {"rows": planned}
+        phase.result = {"rows": planned.rows}
     with report.phase("apply") as phase:
         applied = steps.apply(copy, ctx, step)
         phase.result = {"rows": applied}
-        if applied != planned:
-            phase.wrong.append(f"The plan said {planned}.")
+        if applied != planned.rows and not was_applied:
+            phase.wrong.append(f"The plan said {planned.rows}.")
     with report.phase("verify") as phase:
         phase.wrong += [f"{row['id']}: {row['what']}" for row in steps.verify(copy, step)[:5]]
-    with report.phase("revert") as phase:
-        phase.result = {"rows": steps.revert(copy, ctx, step, reason="rehearsal")}
+    if not was_applied and not step.is_structural:
+        _revert(copy, ctx, step, report)
     with report.phase("compare") as phase:
-        now = _counts(copy)
-        changed = [name for name in before if before[name] != now[name]]
-        phase.wrong += [f"{name} had {before[name]} rows and has {now[name]}." for name in changed]
+        now = _contents(copy, step)
+        phase.wrong += [f"The rows of {name} are not as before." for name in before if before[name] != now[name]]
 
 
-def _counts(copy: Engine) -> dict[str, int]:
+def _revert(copy: Engine, ctx: Ctx, step: steps.Step, report: Report) -> None:
+    with report.phase("revert") as phase:
+        phase.result = {"rows": steps.revert(copy, ctx, step, reason="rehearsal", confirmed=step.name).rows}
+
+
+def _contents(copy: Engine, step: steps.Step) -> dict[str, Any]:
+    """Return a digest of the rows of each table the step touches, whatever their order."""
     with db.rehearsal(copy) as session:
-        found: dict[str, int] = facts.measured(session)["tables"]
-    return {name: count for name, count in found.items() if name not in OWN}
+        return {name: db.value(session, CONTENTS.format(name)) for name in step.touches}

@@ -79,15 +79,15 @@ def run(
     """Take the steps of `down` back, in their order, while nobody writes; raise `NotRecovered` if it does not verify.
 
     Then, and where the process dies, writing stays stopped, so that nobody builds on what is half taken back; the
-    same command goes on from there.
+    same command goes on from there. Whoever calls this has had the names of the steps typed that open a hole.
     """
     before = _errors(engine, ctx)
     with ExitStack() as stack:
         with report.phase("stop writers"):
             stack.enter_context(writing.stopped(engine, ctx, reason=reason, patience=patience))
         for step in down:
-            with report.phase(f"revert {step.NUMBER} {step.NAME}") as phase:
-                phase.result = {"rows": steps.revert(engine, ctx, step, reason=reason)}
+            with report.phase(f"revert {step.number} {step.name}") as phase:
+                phase.result = {"rows": steps.revert(engine, ctx, step, reason=reason, confirmed=step.name).rows}
         with report.phase("verify") as phase:
             _verify(engine, ctx, place, before, phase)
         if report.wrong:
@@ -102,8 +102,7 @@ def wanted(engine: Engine, to: str) -> list[steps.Step]:
     """Return the steps that stand, or half stand, down to and with the one named, the highest first."""
     last = steps.find(to)
     standing = {row["number"] for row in steps.listing(engine) if row["state"] not in {"pending", "reverted"}}
-    found = [step for step in steps.STEPS if step.NUMBER >= last.NUMBER and step.NUMBER in standing]
-    return sorted(found, key=lambda step: step.NUMBER, reverse=True)
+    return [step for step in steps.between(steps.STEPS[-1], last) if step.number in standing and not step.is_structural]
 
 
 def _errors(engine: Engine, ctx: Ctx) -> set[tuple[str, str]]:
@@ -127,7 +126,7 @@ def _verify(engine: Engine, ctx: Ctx, place: Place, before: set[tuple[str, str]]
     phase.wrong += [f"Audit: {one.sentence}" for one in verdict.ordered()[:5]]
     standing = {row["number"] for row in steps.listing(engine) if row["state"] == "applied"}
     for step in steps.STEPS:
-        if step.NUMBER in standing and (wrong := steps.verify(engine, step)):
-            phase.wrong.append(f"Step {step.NUMBER} {step.NAME}: {len(wrong)} rows do not verify.")
+        if step.number in standing and (wrong := steps.verify(engine, step)):
+            phase.wrong.append(f"Step {step.number} {step.name}: {len(wrong)} rows do not verify.")
     new = _errors(engine, ctx) - before
     phase.result = {"opened": len(new), "steps_verified": sorted(standing)}
