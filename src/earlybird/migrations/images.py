@@ -158,7 +158,7 @@ def _hold(session: Session, made: Sequence[Kept]) -> None:
             f"WHERE c.{tie['child_column']} = e.{tie['parent_column']} {own})",
         )
     within = [tie for tie in ties if tie["child"] in by_table]
-    while within and any([_spread(session, by_table[tie["child"]], by_table[tie["parent"]], tie) for tie in within]):
+    while sum(_spread(session, by_table[tie["child"]], by_table[tie["parent"]], tie) for tie in within):
         pass
 
 
@@ -351,7 +351,8 @@ def unlike(session: Session, step: Step, step_id: UUID) -> list[dict[str, Any]]:
         run(
             session,
             f"INSERT INTO unlike SELECT {named}, {own}, CASE WHEN t.{key[0]} IS NULL THEN 'the row is gone' "
-            "ELSE 'the field does not hold what the step wrote' END, CAST(:table AS text), coalesce(a.key, ''), a.value, "
+            "ELSE 'the field does not hold what the step wrote' END, CAST(:table AS text), coalesce(a.key, ''), "
+            "a.value, "
             f"to_jsonb(t) -> a.key, written_by(t.xmin, pg_snapshot_xmax(pg_current_snapshot())) "
             f"FROM ({entries(key).format(table=table)}) e LEFT JOIN {table} t ON {same} "
             f"LEFT JOIN LATERAL jsonb_each(e.after) a ON t.{key[0]} IS NOT NULL "

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
 from sqlalchemy import Engine, text
 
@@ -18,8 +19,8 @@ WAITING = text(
 LOOK_EVERY = 0.1
 """Seconds between two looks at who waits."""
 
-MOST = 4.0
-"""The longest rest, as a multiple of the batch before it."""
+LEAST, MOST = 0.1, 4.0
+"""The shortest and the longest rest, as a multiple of the batch before it."""
 
 
 @dataclass(slots=True)
@@ -41,7 +42,7 @@ class Pace:
             self._troubled.clear()
             self.ratio = min(max(self.ratio * 2, 0.5), MOST)
         else:
-            self.ratio = self.ratio / 2 if self.ratio > 0.1 else 0.0
+            self.ratio = self.ratio / 2 if self.ratio > LEAST else 0.0
         rest = seconds * self.ratio
         if rest:
             self.rested += rest
@@ -58,7 +59,7 @@ class Watch:
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._look, daemon=True)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         """Begin to look."""
         self.thread.start()
         return self

@@ -50,7 +50,8 @@ def history(session: Session, number: int | None, limit: int) -> list[dict[str, 
     return rows(
         session,
         "SELECT r.id, s.number, s.name, r.verb, r.actor_name, r.started_at, r.finished_at, r.row_counts, r.result "
-        "FROM step_runs r JOIN steps s ON s.id = r.step_id WHERE CAST(:number AS integer) IS NULL OR s.number = :number "
+        "FROM step_runs r JOIN steps s ON s.id = r.step_id "
+        "WHERE CAST(:number AS integer) IS NULL OR s.number = :number "
         "ORDER BY r.started_at DESC, r.id DESC LIMIT :limit",
         {"number": number, "limit": limit},
     )

@@ -13,7 +13,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
-from earlybird.infra.db import rows, run, value
+from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations.protocol import Batch as Batch  # noqa: PLC0414  steps name it from here
 from earlybird.territory import service as territory
@@ -123,7 +123,7 @@ def states(session: Session, batch: Batch, table_name: str, ids: Sequence[Any]) 
     )
 
 
-def policy(session: Session, ctx: Ctx, batch: Batch, name: str, *, value: Any) -> int:  # noqa: A002
+def policy(session: Session, ctx: Ctx, batch: Batch, name: str, *, value: Any) -> int:
     """Switch a rule of the house and keep how it stood; return 1, or 0 where it stands so already."""
     stands = rows(session, "SELECT value FROM policies WHERE name = :name FOR UPDATE", {"name": name})
     if stands and stands[0]["value"] == value:
@@ -195,7 +195,8 @@ def entries(key: Sequence[str]) -> str:
     return (
         f"SELECT {named}, nullif(e.before, 'null') AS before, nullif(e.after, 'null') AS after, e.place "
         "FROM step_residue r CROSS JOIN LATERAL ROWS FROM (unnest(r.ids), jsonb_array_elements(r.keys), "
-        "jsonb_array_elements(r.before), jsonb_array_elements(r.after)) WITH ORDINALITY AS e(id, key, before, after, place) "
+        "jsonb_array_elements(r.before), jsonb_array_elements(r.after)) WITH ORDINALITY "
+        "AS e(id, key, before, after, place) "
         "WHERE r.id = :residue_id"
     )
 
@@ -239,8 +240,8 @@ def shape(session: Session, batch: Batch) -> list[str]:
     return [" ".join(str(part) for part in row.values()) for row in found]
 
 
-def digests(session: Session, run_id: Any) -> dict[str, dict[str, str | None]]:
-    """Return, per table, a digest of all before- and of all after-images that a run kept."""
+def digests(session: Session, step_id: Any, run_id: Any | None = None) -> dict[str, dict[str, str | None]]:
+    """Return, per table, a digest of all before- and of all after-images that a step, or one run of it, kept."""
     found = rows(
         session,
         """
@@ -248,22 +249,12 @@ def digests(session: Session, run_id: Any) -> dict[str, dict[str, str | None]]:
                                                     ORDER BY batch, position)), 'hex') AS before,
                encode(sha256(string_agg(sha256(convert_to(after::text, 'UTF8')), ''::bytea
                                         ORDER BY batch, position)), 'hex') AS after
-        FROM step_residue WHERE run_id = :run_id GROUP BY table_name ORDER BY table_name
+        FROM step_residue WHERE step_id = :step_id AND (CAST(:run_id AS uuid) IS NULL OR run_id = :run_id)
+        GROUP BY table_name ORDER BY table_name
         """,
-        {"run_id": run_id},
+        {"step_id": step_id, "run_id": run_id},
     )
     return {row["table_name"]: {"before": row["before"], "after": row["after"]} for row in found}
-
-
-def has_any(session: Session, step_id: Any) -> bool:
-    """Return whether the step has changed anything that stands."""
-    return bool(
-        value(
-            session,
-            "SELECT EXISTS (SELECT FROM step_residue WHERE step_id = :id AND reverted_at IS NULL)",
-            {"id": step_id},
-        )
-    )
 
 
 def as_json(facts: Any) -> Jsonb:

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
+from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -333,11 +335,17 @@ class _Run:
 
     def end(self, session: Session, verb: str, result: dict[str, Any], *, reason: str | None = None) -> None:
         """Keep how the run ended, and tell the trail."""
-        facts = self.facts() | result | {"hashes": residue.digests(session, self.run_id)}
+        own = None if verb == "revert" else self.run_id
+        facts = self.facts() | result | {"hashes": residue.digests(session, self.step_id, own)}
         db.run(
             session,
-            "UPDATE step_runs SET finished_at = clock_timestamp(), row_counts = :counts, result = :result WHERE id = :id",
-            {"counts": residue.as_json(self.rows), "result": residue.as_json(facts), "id": self.run_id},
+            "UPDATE step_runs SET finished_at = :at, row_counts = :counts, result = :result WHERE id = :id",
+            {
+                "at": self.ctx.now + timedelta(seconds=facts["seconds"]),
+                "counts": residue.as_json(self.rows),
+                "result": residue.as_json(facts),
+                "id": self.run_id,
+            },
         )
         audit.record(
             session,
@@ -470,7 +478,7 @@ def _withdraw(run: _Run, verb: str, result: dict[str, Any]) -> None:
             audit.move(session, run.ctx, _row(session, run.step), MACHINE, "begin_revert")
     _take_away(run, hooks=run.was is not StepState.applied)
     for number in reversed(numbers):
-        run.batch(lambda session, number=number: images.take_back(session, run.step, run.step_id, number))
+        run.batch(partial(images.take_back, step=run.step, step_id=run.step_id, batch=number))
     with db.transaction(run.engine) as session:
         _prepare(session, run.step)
         if run.step.reverted:
@@ -565,7 +573,7 @@ def revert(
         run.count = len(numbers)
         _take_away(run, hooks=True)
         for number in reversed(numbers):
-            told = run.batch(lambda session, number=number: images.take_back(session, step, run.step_id, number))
+            told = run.batch(partial(images.take_back, step=step, step_id=run.step_id, batch=number))
             _sum(total, told)
             run.told()
         with db.transaction(engine) as session:
@@ -601,9 +609,7 @@ def _switch_off(session: Session, ctx: Ctx, step: Step) -> None:
         step.reverted(session, ctx)
 
 
-def plan_revert(
-    engine: Engine, ctx: Ctx, steps: Sequence[Step], progress: Progress | None = None
-) -> list[Reverted]:
+def plan_revert(engine: Engine, ctx: Ctx, steps: Sequence[Step], progress: Progress | None = None) -> list[Reverted]:
     """Revert steps for real, one after the other in the order given, in one transaction that is rolled back.
 
     Steps that changed nothing are passed over. Raises NothingToRevert for none but structural or unapplied steps.
