@@ -16,7 +16,8 @@ from earlybird.importers import earlybird as legacy
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
 from make import decay
-from migrations import content
+from earlybird.migrations import service as steps
+from migrations import clients, content
 
 HOUSEHOLDS = 3
 """A seed whose dump has something of everything and takes a second."""
@@ -60,3 +61,17 @@ def taken(server: Embedded, untied: str) -> Iterator[Engine]:
 def another(server: Embedded, untied: str) -> Callable[[], object]:
     """What opens one more copy."""
     return lambda: copied(server, untied)
+
+
+@pytest.fixture(scope="session")
+def tied(server: Embedded, untied: str) -> Iterator[Callable[[], object]]:
+    """What opens a copy of the business with every step applied and a day planned."""
+    name = "w_" + uuid.uuid4().hex[:12]
+    admin(server, f"CREATE DATABASE {name} TEMPLATE {untied} STRATEGY file_copy")
+    engine = db.connect(server.url(name))
+    for step in steps.STEPS:
+        steps.apply(engine, content.IMPORTER, step)
+    clients.plan_the_day(engine)
+    engine.dispose()
+    yield lambda: copied(server, name)
+    admin(server, f"DROP DATABASE {name} WITH (FORCE)")

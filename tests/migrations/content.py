@@ -14,6 +14,10 @@ APART = {"audit_entries", "unsealed_entries", "steps", "step_runs", "step_residu
 """What a step tells of itself."""
 
 
+WORK_LISTS = {"uncharged_lines", "unbilled_charges", "jobs", "message_facts", "invoice_series"}
+"""What jobs and triggers fill and empty."""
+
+
 def digests(engine: Engine) -> dict[str, str]:
     """Per table, a digest of all its rows."""
     with db.rehearsal(engine) as session:

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from earlybird.infra.db import rows, run, value
 from earlybird.migrations.protocol import Step
-from earlybird.migrations.residue import entries, primary_key
+from earlybird.migrations.residue import entries
+from earlybird.migrations.residue import primary_key as primary_key
 
 FOREIGN_KEYS = """
 SELECT DISTINCT c.conrelid::regclass::text AS child, a.attname AS child_column, c.confrelid::regclass::text AS parent,
@@ -260,7 +261,8 @@ def _put_columns(
     if told is not None:
         changed = value(
             session,
-            f"SELECT count(*) FROM {one.entries} e JOIN {one.table} t ON {one.same('t', 'e')} WHERE e.after IS NOT NULL "
+            f"SELECT count(*) FROM {one.entries} e JOIN {one.table} t ON {one.same('t', 'e')} "
+            "WHERE e.after IS NOT NULL "
             "AND EXISTS (SELECT FROM jsonb_each(e.after) a WHERE to_jsonb(t) -> a.key <> a.value "
             f"AND to_jsonb(t) -> a.key <> e.{source} -> a.key)",
         )
@@ -311,7 +313,8 @@ def _tighten(session: Session, step: Step, one: Kept) -> int:
 
 
 STANDING = """
-SELECT r.id, r.table_name, r.verb FROM step_residue r
+SELECT r.id, r.table_name, r.verb, written_by(r.xmin, pg_snapshot_xmax(pg_current_snapshot())) AS since
+FROM step_residue r
 WHERE r.step_id = :step_id AND r.reverted_at IS NULL AND r.verb <> 'delete' AND r.after IS NOT NULL
   AND NOT r.table_name = ANY(:passing)
 ORDER BY r.batch, r.position
@@ -328,8 +331,10 @@ WITH audited AS MATERIALIZED (
 )
 SELECT d.id, d.what, d.table_name, d.column_name, d.wrote, d.stands
 FROM unlike d
-WHERE NOT EXISTS (SELECT FROM audited a WHERE a.entity_id = d.own_id AND (a.after IS NULL OR a.after ? d.column_name))
-  AND NOT EXISTS (SELECT FROM audited a WHERE a.writer = d.writer AND a.entity_id IS DISTINCT FROM d.own_id)
+WHERE NOT EXISTS (SELECT FROM audited a WHERE a.entity_id = d.own_id AND a.writer > d.since
+                  AND (a.after IS NULL OR a.after ? d.column_name))
+  AND NOT EXISTS (SELECT FROM audited a WHERE a.writer = d.writer AND a.writer > d.since
+                  AND a.entity_id IS DISTINCT FROM d.own_id)
 ORDER BY d.table_name, d.id, d.column_name LIMIT :most
 """
 
@@ -341,7 +346,7 @@ def unlike(session: Session, step: Step, step_id: UUID) -> list[dict[str, Any]]:
     run(
         session,
         "CREATE TEMP TABLE unlike (id text, own_id uuid, what text, table_name text, column_name text, wrote jsonb, "
-        "stands jsonb, writer bigint) ON COMMIT DROP",
+        "stands jsonb, writer bigint, since bigint) ON COMMIT DROP",
     )
     for row in rows(session, STANDING, {"step_id": step_id, "passing": list(step.passing)}):
         table, key = row["table_name"], primary_key(session, row["table_name"])
@@ -353,12 +358,12 @@ def unlike(session: Session, step: Step, step_id: UUID) -> list[dict[str, Any]]:
             f"INSERT INTO unlike SELECT {named}, {own}, CASE WHEN t.{key[0]} IS NULL THEN 'the row is gone' "
             "ELSE 'the field does not hold what the step wrote' END, CAST(:table AS text), coalesce(a.key, ''), "
             "a.value, "
-            f"to_jsonb(t) -> a.key, written_by(t.xmin, pg_snapshot_xmax(pg_current_snapshot())) "
+            f"to_jsonb(t) -> a.key, written_by(t.xmin, pg_snapshot_xmax(pg_current_snapshot())), CAST(:since AS bigint) "
             f"FROM ({entries(key).format(table=table)}) e LEFT JOIN {table} t ON {same} "
             f"LEFT JOIN LATERAL jsonb_each(e.after) a ON t.{key[0]} IS NOT NULL "
             "AND to_jsonb(t) -> a.key IS DISTINCT FROM a.value "
             f"WHERE e.after IS NOT NULL AND (t.{key[0]} IS NULL OR a.key IS NOT NULL)",
-            {"residue_id": row["id"], "table": table},
+            {"residue_id": row["id"], "table": table, "since": row["since"]},
         )
     if not value(session, "SELECT EXISTS (SELECT FROM unlike)"):
         run(session, "DROP TABLE unlike")
