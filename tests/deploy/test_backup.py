@@ -33,10 +33,12 @@ from .conftest import PHOTOS, contents
 
 SHAPES = (
     "SELECT relname::text, relkind, relrowsecurity FROM pg_class WHERE relnamespace = 'public'::regnamespace",
-    "SELECT attrelid::regclass::text, attname::text, format_type(atttypid, atttypmod), attnotnull, "
-    "pg_get_expr(adbin, adrelid) FROM pg_attribute JOIN pg_class c ON c.oid = attrelid "
-    "LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum "
-    "WHERE relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped",
+    (
+        "SELECT attrelid::regclass::text, attname::text, format_type(atttypid, atttypmod), attnotnull, "
+        "pg_get_expr(adbin, adrelid) FROM pg_attribute JOIN pg_class c ON c.oid = attrelid "
+        "LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum "
+        "WHERE relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped"
+    ),
     "SELECT tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal",
     "SELECT conrelid::regclass::text, conname::text, convalidated, pg_get_constraintdef(oid) FROM pg_constraint",
     "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'",

@@ -82,6 +82,7 @@ def test_what_is_printed_is_what_is_run(fresh_url: str, fresh: Engine) -> None:
     """The statements of `migrate plan --sql`, through psql's eyes, make the tables that Alembic makes."""
     command.downgrade(schema.config(fresh), "base")
     with psycopg.connect(fresh_url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("DROP TABLE alembic_version")
         for number, version in enumerate(schema.versions()):
             before = schema.versions()[number - 1] if number else None
             connection.execute(schema.sql(before, version, server_major=db.server_major(fresh)).encode())

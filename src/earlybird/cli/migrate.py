@@ -9,8 +9,6 @@ import typer
 from rich.table import Table
 
 from earlybird import schema
-from earlybird.backups import service as backups
-from earlybird.backups.errors import BackupNotProven
 from earlybird.cli import terminal
 from earlybird.cli.terminal import AsJson, DataDir, Without
 from earlybird.deploy import linting
@@ -112,7 +110,7 @@ def up(to: To = None, without_backup: Without = None, as_json: AsJson = False, d
         version = schema.current(engine)
         names = schema.between(version, to)
         if names and version is not None:
-            require(engine, f"migrate up to {names[-1]}", without_backup)
+            terminal.require_backup(engine, f"migrate up to {names[-1]}", without=without_backup)
         made = [_timed(engine, name) for name in names]
     _show(made, as_json=as_json)
 
@@ -135,7 +133,7 @@ def down(
         version = schema.current(engine)
         if not yes:
             terminal.stop(f"That drops what came after {to} with its rows; add --yes to mean it.")
-        require(engine, f"migrate down to {to}", without_backup)
+        terminal.require_backup(engine, f"migrate down to {to}", without=without_backup)
         begun = time.monotonic()
         schema.downgrade(engine, to)
         made = [{"from": version, "to": schema.current(engine), "seconds": round(time.monotonic() - begun, 3)}]
@@ -146,17 +144,6 @@ def _timed(engine: Any, name: str) -> dict[str, Any]:
     before, begun = schema.current(engine), time.monotonic()
     schema.upgrade(engine, name)
     return {"from": before, "to": name, "seconds": round(time.monotonic() - begun, 3)}
-
-
-def require(engine: Any, what: str, without: str | None) -> None:
-    """Ask for a proven backup before `what`; tables too old to know of backups know of none."""
-    found = terminal.settings()
-    terms = backups.Terms(found.production, found.backup_fresh_hours)
-    with db.transaction(engine) as session:
-        if db.value(session, "SELECT to_regclass('backups')") is not None:
-            backups.require(session, terminal.context(), what, terms, without=without)
-        elif terms.is_production and not without:
-            raise BackupNotProven(what=what, hours=terms.fresh_hours)
 
 
 def _show(made: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -25,6 +25,8 @@ from rich.progress import (
 )
 
 from earlybird import schema
+from earlybird.backups import service as backups
+from earlybird.backups.errors import BackupNotProven
 from earlybird.infra import db, gate
 from earlybird.infra.embedded import DatabaseUnavailable, Embedded
 from earlybird.infra.settings import Settings
@@ -97,6 +99,17 @@ def database(data_dir: Path | None, *, as_application: bool = False, past_gate: 
             engine = db.connect(url, is_looking=True)
             stack.callback(engine.dispose)
         yield engine
+
+
+def require_backup(engine: Any, what: str, *, without: str | None) -> None:
+    """Ask for a fresh, proven backup before `what`, in production; tables too old to know of backups know of none."""
+    found = settings()
+    terms = backups.Terms(found.production, found.backup_fresh_hours)
+    with db.transaction(engine) as session:
+        if db.value(session, "SELECT to_regclass('backups')") is not None:
+            backups.require(session, context(), what, terms, without=without)
+        elif terms.is_production and not without:
+            raise BackupNotProven(what=what, hours=terms.fresh_hours)
 
 
 def _as_application(engine: Any, url: str, stack: contextlib.ExitStack) -> Any:
