@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from earlybird.infra.db import Engine, Instant, Key, Session, Table, value
+from earlybird.infra.db import Engine, Instant, Key, Session, Table
 from earlybird.kernel.errors import Unavailable
 
 LOCK = "earlybird.writing"
@@ -56,8 +56,3 @@ def entered(engine: Engine) -> Iterator[bool]:
             yield is_open
         finally:
             connection.execute(text("SELECT pg_advisory_unlock_all()"))
-
-
-def is_closed(session: Session) -> bool:
-    """Return whether writing is stopped."""
-    return bool(value(session, "SELECT EXISTS (SELECT FROM write_stops WHERE lifted_at IS NULL)"))
