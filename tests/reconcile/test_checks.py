@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from earlybird.customers.service import facts as customers
 from earlybird.infra.db import rows, value
 from earlybird.kernel.ctx import Ctx
 from earlybird.reconcile import service
@@ -15,8 +17,8 @@ from earlybird.reconcile.checks import CHECKS
 from make.month import NOW
 
 
-def found(session: Session, ctx: Ctx) -> dict[str, list[dict]]:
-    return {a.check.name: list(a.found) for a in service.ask(session, ctx.at(NOW)) if a.found}
+def found(session: Session, ctx: Ctx, now: datetime = NOW) -> dict[str, list[dict]]:
+    return {a.check.name: list(a.found) for a in service.ask(session, ctx.at(now)) if a.found}
 
 
 def test_a_clean_business_is_silent(books: Session, ctx: Ctx) -> None:
@@ -298,6 +300,20 @@ def test_a_planted_violation_is_found_by_its_question_alone(books: Session, ctx:
 
 def test_every_question_has_a_planted_violation() -> None:
     assert {name for name, _, _ in PLANTED.values()} == {check.name for check in CHECKS}
+
+
+def test_a_customer_who_was_away_and_is_back_was_due_nothing(books: Session, ctx: Ctx) -> None:
+    away = date(2026, 1, 16)
+    customer_id = value(books, "SELECT id FROM customers WHERE code = 'C-0008'")
+    customers.move(books, ctx.at(NOW), customer_id, "pause", state_from=away, reason="a journey")
+    for statement in PLANTED["a due day has no order"][1]:
+        books.execute(text(statement))
+    back = NOW + timedelta(days=1)
+    assert "due_without_order" not in found(books, ctx, back)
+    customers.move(books, ctx.at(back), customer_id, "activate", reason="back")
+    assert "due_without_order" not in found(books, ctx, back)
+    books.execute(text("DELETE FROM audit_entries WHERE action = 'customers.change'"))
+    assert "due_without_order" in found(books, ctx, back)
 
 
 def test_findings_are_kept_once_and_resolved_when_gone(books: Session, ctx: Ctx) -> None:
