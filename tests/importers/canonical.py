@@ -17,7 +17,18 @@ TECHNICAL = {
 }  # fmt: skip
 """How a state was come by; a state come by otherwise is the same state."""
 
-BY_CHANCE = {"id", "code", "number", "position", "next_number", "run_id", "changed_run_id", "former", "set_by", "transaction_no"}
+BY_CHANCE = {
+    "id",
+    "code",
+    "number",
+    "position",
+    "next_number",
+    "run_id",
+    "changed_run_id",
+    "former",
+    "set_by",
+    "transaction_no",
+}
 """Columns that follow from ids, which are new in every database, or tell how the state was come by."""
 
 UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -15,8 +15,8 @@ from earlybird import schema
 from earlybird.importers import earlybird as legacy
 from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
-from make import decay
 from earlybird.migrations import service as steps
+from make import decay
 from migrations import clients, content
 
 HOUSEHOLDS = 3

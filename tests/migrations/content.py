@@ -14,7 +14,7 @@ APART = {"audit_entries", "unsealed_entries", "steps", "step_runs", "step_residu
 """What a step tells of itself."""
 
 
-WORK_LISTS = {"uncharged_lines", "unbilled_charges", "jobs", "message_facts", "invoice_series"}
+WORK_LISTS = {"uncharged_lines", "unbilled_charges", "message_facts", "invoice_series"}
 """What jobs and triggers fill and empty."""
 
 
@@ -29,12 +29,11 @@ def digests(engine: Engine) -> dict[str, str]:
             )
             if row["relname"] not in APART
         ]
-        return {
-            table: str(
-                db.value(session, f"SELECT md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))) FROM {table} t")
-            )
+        each = (
+            f"SELECT '{table}' AS name, md5(string_agg(md5(t::text), '' ORDER BY md5(t::text))) AS digest FROM {table} t"
             for table in tables
-        }
+        )
+        return {row["name"]: str(row["digest"]) for row in db.rows(session, " UNION ALL ".join(each))}
 
 
 def unlike(one: dict[str, str], other: dict[str, str]) -> list[str]:

@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 
 from earlybird.infra.db import rows, run, value
 from earlybird.migrations.protocol import Step
-from earlybird.migrations.residue import entries
-from earlybird.migrations.residue import primary_key as primary_key
+from earlybird.migrations.residue import entries, primary_key
 
 FOREIGN_KEYS = """
 SELECT DISTINCT c.conrelid::regclass::text AS child, a.attname AS child_column, c.confrelid::regclass::text AS parent,
@@ -357,11 +356,12 @@ def unlike(session: Session, step: Step, step_id: UUID) -> list[dict[str, Any]]:
             session,
             f"INSERT INTO unlike SELECT {named}, {own}, CASE WHEN t.{key[0]} IS NULL THEN 'the row is gone' "
             "ELSE 'the field does not hold what the step wrote' END, CAST(:table AS text), coalesce(a.key, ''), "
-            "a.value, "
-            f"to_jsonb(t) -> a.key, written_by(t.xmin, pg_snapshot_xmax(pg_current_snapshot())), CAST(:since AS bigint) "
+            "a.value, l.live -> a.key, written_by(t.xmin, pg_snapshot_xmax(pg_current_snapshot())), "
+            "CAST(:since AS bigint) "
             f"FROM ({entries(key).format(table=table)}) e LEFT JOIN {table} t ON {same} "
-            f"LEFT JOIN LATERAL jsonb_each(e.after) a ON t.{key[0]} IS NOT NULL "
-            "AND to_jsonb(t) -> a.key IS DISTINCT FROM a.value "
+            "CROSS JOIN LATERAL (SELECT to_jsonb(t) AS live OFFSET 0) l "
+            "LEFT JOIN LATERAL (SELECT b.key, b.value FROM jsonb_each(e.after) b WHERE l.live <> e.after "
+            "AND l.live -> b.key IS DISTINCT FROM b.value) a ON true "
             f"WHERE e.after IS NOT NULL AND (t.{key[0]} IS NULL OR a.key IS NOT NULL)",
             {"residue_id": row["id"], "table": table, "since": row["since"]},
         )

@@ -148,6 +148,9 @@ def stakes(session: Session) -> list[Stake]:
 VERIFY = """
 SELECT e.id, 'the delivered line is not charged' AS what FROM delivery_event_lines e
 WHERE NOT EXISTS (SELECT FROM charges c WHERE c.event_line_id = e.id)
+  AND NOT EXISTS (SELECT FROM uncharged_lines w WHERE w.event_line_id = e.id)
+  AND NOT EXISTS (SELECT FROM delivery_lines d JOIN order_lines l ON l.id = d.order_line_id
+                  JOIN orders o ON o.id = l.order_id WHERE d.id = e.delivery_line_id AND o.paid_upstream)
 UNION ALL
 SELECT l.id, 'the charges are not the price of what was delivered'
 FROM delivery_lines dl
@@ -160,5 +163,5 @@ HAVING sum(c.amount_minor) <> round(dl.delivered_quantity * l.unit_price * 100)
 
 
 def verify(session: Session) -> list[dict[str, Any]]:
-    """List delivered lines without a charge, and charges that are not the price of what was delivered."""
+    """List delivered lines without a charge that wait for none, and charges that are not the price of them."""
     return rows(session, VERIFY + " LIMIT 1000")
