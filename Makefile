@@ -13,7 +13,7 @@ run: ## set up and run the demo business
 test: ## set up and run the tests
 	@./test
 
-check: setup ## ruff, types, imports, spelling, schema, tests
+check: setup ## ruff, types, imports, spelling, squawk, tests
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy

@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from earlybird.audit import models as audit
+from earlybird.backups import models as backups
 from earlybird.billing import models as billing
 from earlybird.catalog import models as catalog
 from earlybird.customers import models as customers
@@ -14,7 +15,7 @@ from earlybird.files import models as files
 from earlybird.fulfilment import models as fulfilment
 from earlybird.identity import models as identity
 from earlybird.importers import models as importers
-from earlybird.infra import idempotency
+from earlybird.infra import gate, idempotency
 from earlybird.infra.schedule import Periodic
 from earlybird.jobs import models as jobs
 from earlybird.ledger import models as ledger
@@ -37,8 +38,10 @@ if TYPE_CHECKING:
 
 TABLES = (
     idempotency,
+    gate,
     audit,
     jobs,
+    backups,
     notifications,
     identity,
     files,
@@ -145,6 +148,8 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
     Secrets and gateways are read when a job runs, not when it is listed.
     """
     from earlybird.audit import jobs as sealing
+    from earlybird.backups import jobs as backups
+    from earlybird.backups.service import Terms
     from earlybird.billing import jobs as billing
     from earlybird.deliveries import jobs as deliveries
     from earlybird.files import jobs as files
@@ -183,6 +188,7 @@ def periodic(settings: Settings) -> tuple[Periodic, ...]:
         files.nightly(place_of_files(settings)),
         reconcile.NIGHTLY,
         sealing.every_minute(lambda: Checkpoints.at(settings)),
+        backups.hourly(Terms(settings.production, settings.backup_fresh_hours)),
     )
     return (*found, jobs.forget(found), jobs.watch(found))
 

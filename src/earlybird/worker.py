@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Engine
 
 from earlybird import wiring
+from earlybird.infra import gate
 from earlybird.infra.db import conninfo
 from earlybird.infra.queue import OnDemand
 from earlybird.infra.schedule import Periodic
@@ -49,8 +50,12 @@ def register(queue: procrastinate.App, engine: Engine, job: Periodic) -> None:
 
     def call(timestamp: int) -> None:
         ctx = circumstances()
-        for run in jobs.run_due(engine, [job], ctx) if Settings().now is None else jobs.run_now(engine, job, ctx):
-            log.info("ran", job=run.job, due=run.due_at.isoformat(), tick=timestamp, outcome=str(run.outcome))
+        with gate.entered(engine) as is_open:
+            if not is_open:  # it stays due
+                log.info("waits", job=job.name, tick=timestamp)
+                return
+            for run in jobs.run_due(engine, [job], ctx) if Settings().now is None else jobs.run_now(engine, job, ctx):
+                log.info("ran", job=run.job, due=run.due_at.isoformat(), tick=timestamp, outcome=str(run.outcome))
 
     task = queue.task(name=job.name, queueing_lock=job.name, pass_context=False)(call)
     queue.periodic(cron=job.cron)(task)
@@ -60,8 +65,10 @@ def answer(queue: procrastinate.App, engine: Engine, job: OnDemand) -> None:
     """Let the queue run `job` whenever a commit asked for it."""
 
     def call() -> None:
-        job.run(engine, circumstances())
-        log.info("ran", job=job.name)
+        with gate.entered(engine) as is_open:
+            if is_open:  # else what it was to do is left to the periodic job beside it
+                job.run(engine, circumstances())
+        log.info("ran" if is_open else "waits", job=job.name)
 
     queue.task(name=job.name, pass_context=False)(call)
 

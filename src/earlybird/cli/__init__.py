@@ -6,6 +6,7 @@ import typer
 
 from earlybird.cli import (
     audit,
+    backup,
     bill,
     charge,
     confirm,
@@ -15,10 +16,12 @@ from earlybird.cli import (
     init,
     link,
     messages,
+    migrate,
     openapi,
     pay,
     plan,
     reconcile,
+    rollback,
     rounds,
     schedule,
     serve,
@@ -28,6 +31,7 @@ from earlybird.cli import (
     token,
     user,
     webhooks,
+    writing,
 )
 from earlybird.cli.terminal import failures_shown
 
@@ -53,6 +57,12 @@ app.add_typer(importing.app, name="import")
 importing.app.command("csv")(tables.import_csv)
 app.add_typer(tables.app, name="export")
 app.add_typer(steps.app, name="steps")
+app.add_typer(migrate.app, name="migrate")
+app.add_typer(backup.app, name="backup")
+app.command()(backup.restore)
+app.command()(rollback.rollback)
+app.command()(rollback.rehearse)
+app.add_typer(writing.app, name="writing")
 app.command("legacy-bill")(importing.legacy_bill)
 app.command()(plan.plan)
 app.add_typer(rounds.app, name="rounds")

@@ -26,7 +26,7 @@ def _address(data_dir: Path | None) -> tuple[str, Path | None]:
         url, tools = embedded.start(keep=True), embedded.binaries().directory
     engine = db.connect(url)
     try:
-        schema.upgrade(engine)
+        schema.prepare(engine, is_production=found.production)
         return engine.url.set(drivername="postgresql").render_as_string(hide_password=False), tools
     finally:
         engine.dispose()

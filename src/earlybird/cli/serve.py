@@ -87,7 +87,9 @@ def up(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:
     stopping: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda got, _frame: stopping.append(got))
-    with terminal.database(data_dir):  # held until the children are gone, so that they find it and it stops last
+    with terminal.database(
+        data_dir, past_gate=True
+    ):  # held until the children are gone, so that they find it and it stops last
         children = [_child(["serve", *bound, *folder]), _child(["worker", *folder])]
         while not stopping and all(child.poll() is None for child in children):
             time.sleep(0.1)

@@ -7,7 +7,20 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from earlybird.cli.terminal import USAGE, AsJson, DataDir, answer, bar, console, context, database, out, stop
+from earlybird.cli.terminal import (
+    USAGE,
+    AsJson,
+    DataDir,
+    Without,
+    answer,
+    bar,
+    console,
+    context,
+    database,
+    out,
+    require_backup,
+    stop,
+)
 from earlybird.kernel.money import Money
 from earlybird.migrations import service as steps
 from earlybird.migrations.states import Wish
@@ -203,13 +216,14 @@ def apply(
     dry_run: DryRun = False,
     yes: Yes = False,
     reason: Reason = None,
+    without_backup: Without = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Apply steps in ascending order, in resumable batches, and verify each.
 
     Interrupt it as you like, or ask for `earlybird steps pause`: the same command goes on. A step that does not
-    verify is taken back by itself.
+    verify is taken back by itself. In production a fresh, proven backup is asked for first.
 
     Exit codes: 0 done, 1 no such step, paused, cancelled or not verified, 2 wrong usage, 3 no database or disk.
 
@@ -222,6 +236,7 @@ def apply(
     wanted = sorted(_wanted(names, first, last, every), key=lambda step: step.number)
     found = {}
     with database(data_dir) as engine, bar() as progress:
+        require_backup(engine, f"steps apply {_named(wanted)}", without=without_backup)
         for step in wanted:
             found[step.name] = steps.apply(engine, context("step"), step, progress)
     if as_json:
@@ -272,6 +287,7 @@ def revert(
         list[str] | None,
         typer.Option(help="The typed name of a step whose revert opens a hole; once for each such step."),
     ] = None,
+    without_backup: Without = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -297,6 +313,7 @@ def revert(
                 stands = {row["number"] for row in steps.listing(engine) if row["state"] not in ("pending", "reverted")}
                 wanted = [step for step in wanted if step.number in stands and not step.is_structural]
             _ask_first(wanted, typed, reason, yes=yes)
+            require_backup(engine, f"steps revert {_named(wanted)}", without=without_backup)
             with bar() as progress:
                 found = [
                     steps.revert(
@@ -319,6 +336,10 @@ def revert(
         for kind, counts in reverted.stands.items():
             told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
             out.print(f"    {kind} stand: {told}")
+
+
+def _named(wanted: list[steps.Step]) -> str:
+    return " ".join(str(step.number) for step in wanted)
 
 
 def _ask_first(wanted: list[steps.Step], typed: set[str], reason: str | None, *, yes: bool) -> None:

@@ -25,7 +25,9 @@ from rich.progress import (
 )
 
 from earlybird import schema
-from earlybird.infra import db
+from earlybird.backups import service as backups
+from earlybird.backups.errors import BackupNotProven
+from earlybird.infra import db, gate
 from earlybird.infra.embedded import DatabaseUnavailable, Embedded
 from earlybird.infra.settings import Settings
 from earlybird.kernel.ctx import EVERYWHERE, Actor, Ctx
@@ -33,6 +35,9 @@ from earlybird.kernel.errors import Failure, Unavailable
 
 OK, REFUSED, USAGE, ENVIRONMENT = 0, 1, 2, 3
 """Exit codes: done · refused or found wrong · wrong usage or unreadable input · no database, no disk."""
+
+READ_ONLY = "25006"
+"""What PostgreSQL calls a write in a session that may only look."""
 
 DataDir = Annotated[
     Path | None,
@@ -43,6 +48,10 @@ DataDir = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer as JSON on standard output.")]
+
+Without = Annotated[
+    str | None, typer.Option("--without-backup", metavar="REASON", help="In production: go without a proven backup.")
+]
 
 console = Console(stderr=True)
 """Progress and messages; answers go to standard output."""
@@ -57,12 +66,8 @@ def settings(data_dir: Path | None = None) -> Settings:
 
 
 @contextlib.contextmanager
-def database(data_dir: Path | None, *, as_application: bool = False) -> Iterator[Any]:
-    """Yield an engine on the migrated database; start and stop the embedded one around it if need be.
-
-    The web and the worker act as the application's own database role, where the server has it; a warning says
-    where it has not. Every other command acts as the owner of the tables.
-    """
+def unprepared(data_dir: Path | None) -> Iterator[Any]:
+    """Yield an engine on the database as it stands, whatever its version, past the gate."""
     found = settings(data_dir)
     with contextlib.ExitStack() as stack:
         if found.database_url:
@@ -73,10 +78,38 @@ def database(data_dir: Path | None, *, as_application: bool = False) -> Iterator
             url = embedded.url("earlybird")
         engine = db.connect(url)
         stack.callback(engine.dispose)
-        schema.upgrade(engine)
+        yield engine
+
+
+@contextlib.contextmanager
+def database(data_dir: Path | None, *, as_application: bool = False, past_gate: bool = False) -> Iterator[Any]:
+    """Yield an engine on the migrated database; start and stop the embedded one around it if need be.
+
+    The web and the worker act as the application's own database role, where the server has it; a warning says
+    where it has not. Every other command acts as the owner of the tables, and while writing is stopped may only
+    look; what serves asks at each write instead, and what ends an emergency goes `past_gate`.
+    """
+    with contextlib.ExitStack() as stack:
+        engine = stack.enter_context(unprepared(data_dir))
+        schema.prepare(engine, is_production=settings(data_dir).production)
+        url = engine.url.render_as_string(hide_password=False)
         if as_application:
             engine = _as_application(engine, url, stack)
+        elif not past_gate and not stack.enter_context(gate.entered(engine)):
+            engine = db.connect(url, is_looking=True)
+            stack.callback(engine.dispose)
         yield engine
+
+
+def require_backup(engine: Any, what: str, *, without: str | None) -> None:
+    """Ask for a fresh, proven backup before `what`, in production; tables too old to know of backups know of none."""
+    found = settings()
+    terms = backups.Terms(found.production, found.backup_fresh_hours)
+    with db.transaction(engine) as session:
+        if db.value(session, "SELECT to_regclass('backups')") is not None:
+            backups.require(session, context(), what, terms, without=without)
+        elif terms.is_production and not without:
+            raise BackupNotProven(what=what, hours=terms.fresh_hours)
 
 
 def _as_application(engine: Any, url: str, stack: contextlib.ExitStack) -> Any:
@@ -149,6 +182,10 @@ def failures_shown() -> Iterator[None]:
         stop(str(failure), REFUSED)
     except db.DatabaseDown as failure:
         stop(f"The database does not answer: {failure.orig}", ENVIRONMENT)
+    except db.DatabaseRefused as failure:
+        if getattr(failure.orig, "sqlstate", "") != READ_ONLY:
+            raise
+        stop("Writing is stopped; only what looks is allowed: earlybird writing status says why.", ENVIRONMENT)
     except OSError as failure:
         stop(str(failure), ENVIRONMENT)
     except KeyboardInterrupt:

@@ -27,12 +27,15 @@ from sqlalchemy import (
 )
 from sqlalchemy import Engine as Engine  # noqa: PLC0414  as Session below
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InternalError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.orm import Session as Session  # noqa: PLC0414  doors and pages name it from here
 
 DatabaseDown = OperationalError
 """What a statement raises when the server is gone, refuses or times out."""
+
+DatabaseRefused = InternalError
+"""What a statement raises when its transaction cannot do that: write, where it may only look."""
 
 NAMES = {
     "pk": "%(table_name)s_pkey",
@@ -82,17 +85,19 @@ APPLICATION = "earlybird_app"
 """The database role of the web and the worker: it owns nothing, so what is append-only stays so."""
 
 
-def connect(url: str, *, role: str | None = None, **options: Any) -> Engine:
+def connect(url: str, *, role: str | None = None, is_looking: bool = False, **options: Any) -> Engine:
     """Return an engine for a PostgreSQL URL in any of its spellings (psycopg 3, UTC).
 
-    With `role` every connection acts as that database role.
+    With `role` every connection acts as that database role; one that `is_looking` cannot write.
     """
     for scheme in ("postgresql://", "postgres://"):
         if url.startswith(scheme):
             url = "postgresql+psycopg://" + url.removeprefix(scheme)
     options.setdefault("pool_pre_ping", True)
     options.setdefault("connect_args", {})
-    options["connect_args"].setdefault("options", f"-c timezone=UTC -c role={role}" if role else "-c timezone=UTC")
+    said = ["-c timezone=UTC", *([f"-c role={role}"] if role else [])]
+    said += ["-c default_transaction_read_only=on"] if is_looking else []
+    options["connect_args"].setdefault("options", " ".join(said))
     options["connect_args"].setdefault("application_name", "earlybird")
     return create_engine(url, **options)
 
@@ -103,6 +108,12 @@ def conninfo(engine: Engine) -> str:
     with engine.connect() as connection:
         role = connection.execute(text("SELECT current_setting('role')")).scalar()
     return address if role == "none" else make_conninfo(address, options=f"-c role={role}")
+
+
+def server_major(engine: Engine) -> int:
+    """Return the server's major version, as 18."""
+    with engine.connect() as connection:
+        return int(connection.execute(text("SELECT current_setting('server_version_num')::int / 10000")).scalar() or 0)
 
 
 def can_act_as_application(engine: Engine) -> bool:

@@ -49,6 +49,11 @@ class Keys:
         return cls(secrets.token_bytes(FEWEST_BYTES))
 
     @classmethod
+    def decoded(cls, text: str) -> Keys:
+        """Return the secret written in a text, in base64 or hex; raise `SecretTooWeak`."""
+        return cls(_decoded(text))
+
+    @classmethod
     def read(cls, settings: Settings) -> Keys:
         """Return the secret the settings give, else the one kept in the data directory, made when it is not there."""
         if settings.secret_key is not None:

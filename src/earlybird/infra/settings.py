@@ -88,3 +88,18 @@ class Settings(BaseSettings):
 
     oidc_client_secret: SecretStr | None = None
     """The secret it shares with this server."""
+
+    production: bool = False
+    """Whether this is the business itself: tables and data are changed only on request, and after a proven backup."""
+
+    backup_dir: Path | None = None
+    """The folder that backups go to; `backups` in `data_dir` otherwise."""
+
+    backup_key: SecretStr | None = None
+    """The secret that backups are encrypted with, at least 32 random bytes in base64 or hex."""
+
+    backup_key_file: Path | None = None
+    """A file that holds it."""
+
+    backup_fresh_hours: int = 24
+    """How old, in hours, the proven backup may be that a change in production needs."""

@@ -1,5 +1,8 @@
 """How Alembic runs here: one advisory lock, short lock and statement timeouts, no half version."""
 
+from types import SimpleNamespace
+from typing import Any
+
 from alembic import context
 from sqlalchemy import Engine, text
 
@@ -17,10 +20,27 @@ def include(obj: object, name: str | None, kind: str, reflected: bool, other: ob
     return not (kind == "table" and reflected and str(name).startswith("procrastinate"))
 
 
+def _print_scripts() -> None:
+    """Let the versions print what they would hand to the driver whole, and say which server they speak to."""
+    printing = context.get_context()
+    cursor = SimpleNamespace(execute=printing.impl.static_output)
+    stand_in: Any = printing.bind
+    stand_in.connection = SimpleNamespace(driver_connection=cursor)
+    stand_in.dialect.server_version_info = (context.config.attributes.get("server_major", 18),)
+
+
 def run() -> None:
     """Run the versions inside one transaction under the lock, or print them with --sql."""
     if context.is_offline_mode() or engine is None:
-        context.configure(dialect_name="postgresql", target_metadata=Table.metadata, literal_binds=True)
+        context.configure(
+            dialect_name="postgresql",
+            target_metadata=Table.metadata,
+            literal_binds=True,
+            transaction_per_migration=True,
+        )
+        _print_scripts()
+        context.execute(f"SET lock_timeout = '{LOCK_TIMEOUT}'")
+        context.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT}'")
         with context.begin_transaction():
             context.run_migrations()
         return

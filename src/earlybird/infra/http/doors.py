@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from earlybird.infra import idempotency
+from earlybird.infra import gate, idempotency
 from earlybird.infra.db import run, transaction
 from earlybird.infra.http.problems import as_json, problem, speaks_json
 from earlybird.kernel.ctx import Actor, Ctx
@@ -191,6 +191,8 @@ def _hop(plan: Plan, caller: Caller, facts: dict[str, Any], print_: str | None) 
         with transaction(request.app.state.engine) as session:
             if is_look:
                 run(session, "SET TRANSACTION READ ONLY")
+            else:
+                gate.enter(session)
             ctx = caller.admit(session, circumstances(request))
             check_once(request)
             who = f"{ctx.actor.kind}:{ctx.actor.id}"

@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from earlybird.infra import idempotency
+from earlybird.infra import gate, idempotency
 from earlybird.infra.db import run, transaction
 from earlybird.infra.http.doors import (
     Asked,
@@ -154,6 +154,8 @@ class Line:
             if failure.connection_invalidated:  # it may be committed: that is for each caller to find out
                 return [failure] * len(batch)
             return [None] * len(batch)
+        except gate.WritingStopped as failure:
+            return [failure] * len(batch)
         except Exception as failure:  # noqa: BLE001 - whatever one of them broke, each goes through alone
             log.warning("gathered_apart", error=type(failure).__name__, count=len(batch))
             return [None] * len(batch)
@@ -165,6 +167,7 @@ def _together(plan: Plan, batch: list[Waiting]) -> list[Response | Failure | Non
     now = state.clock()
     with transaction(state.engine) as session:
         run(session, f"SET LOCAL lock_timeout = {PATIENCE_MS}")
+        gate.enter(session)
         found: list[Any] = list(_admitted(session, plan, batch, [circumstances(one.request, now) for one in batch]))
         claimed = _claim(session, batch, found)
         going = [n for n, one in enumerate(found) if isinstance(one, Ctx)]

@@ -24,6 +24,22 @@ def execute_script(path: Path) -> None:
 
 
 def upgrade() -> None:
+    op.create_table('backups',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('name', sa.Text(), nullable=False),
+    sa.Column('place', sa.Text(), nullable=False),
+    sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('schema_version', sa.Text(), nullable=False),
+    sa.Column('byte_count', sa.BigInteger(), nullable=False),
+    sa.Column('is_encrypted', sa.Boolean(), nullable=False),
+    sa.Column('manifest_digest', sa.Text(), nullable=False),
+    sa.Column('drilled_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('is_proven', sa.Boolean(), nullable=True),
+    sa.Column('proof', postgresql.JSONB(astext_type=sa.Text()), server_default='{}', nullable=False),
+    sa.Column('removed_at', sa.DateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('backups_pkey')),
+    sa.UniqueConstraint('name', name=op.f('backups_name_key'))
+    )
     op.create_table('device_sequences',
     sa.Column('owner', sa.Text(), nullable=False),
     sa.Column('device', sa.Text(), nullable=False),
@@ -92,6 +108,14 @@ def upgrade() -> None:
     op.create_table('unbooked_cash',
     sa.Column('cash_id', sa.Uuid(), nullable=False),
     sa.PrimaryKeyConstraint('cash_id', name=op.f('unbooked_cash_pkey'))
+    )
+    op.create_table('write_stops',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('actor_name', sa.Text(), nullable=False),
+    sa.Column('stopped_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('lifted_at', sa.DateTime(timezone=True), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('write_stops_pkey'))
     )
     op.create_table('driver_shifts',
     sa.Column('driver_id', sa.Uuid(), nullable=False),
@@ -463,6 +487,7 @@ def downgrade() -> None:
     op.drop_index(op.f('cash_settlements_business_id_idx'), table_name='cash_settlements')
     op.drop_table('cash_settlements')
     op.drop_table('driver_shifts')
+    op.drop_table('write_stops')
     op.drop_table('unbooked_cash')
     op.drop_table('message_facts')
     op.drop_index(op.f('job_runs_started_at_idx'), table_name='job_runs')
@@ -471,3 +496,4 @@ def downgrade() -> None:
     op.drop_table('job_clocks')
     op.drop_table('files')
     op.drop_table('device_sequences')
+    op.drop_table('backups')

@@ -1,0 +1,1 @@
+"""Before, during and after a change: backups and what proves them, migrations looked at, the emergency path."""
