@@ -55,8 +55,8 @@ TODAY = "CAST(CAST(:now AS timestamptz) AS date)"
 
 RUNNING = f"""running AS (
         SELECT DISTINCT ON (s.id) s.id, s.customer_id, s.address_id, c.name, c.code, c.site_id, c.area_id,
-               c.driver_id AS own_driver_id, v.product_id, v.agreed_price, v.shift, v.driver_id, v.quantity, v.valid_from,
-               v.pattern, v.weekdays
+               c.driver_id AS own_driver_id, v.product_id, v.agreed_price, v.shift, v.driver_id, v.quantity,
+               v.valid_from, v.pattern, v.weekdays
         FROM subscriptions s
         JOIN customers c ON c.id = s.customer_id AND c.archived_at IS NULL
         JOIN subscription_versions v ON v.subscription_id = s.id AND v.valid_from <= greatest(s.starts_on, {TODAY})

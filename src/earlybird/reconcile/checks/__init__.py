@@ -145,3 +145,6 @@ CHECKS = tuple(
     )
 )
 """Every question; their numbers are 1, 2, 3 … and never change: a new one is added at the end."""
+
+BY_NAME = {check.name: check for check in CHECKS}
+"""Every question by its name."""

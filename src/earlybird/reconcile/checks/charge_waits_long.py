@@ -1,4 +1,4 @@
-"""What was delivered is billed within 45 days of the end of its month's bill, wherever no run has been."""
+"""What was delivered is billed within 45 days after its month, even where no bill run has been."""
 
 from earlybird.audit.states import Severity
 from earlybird.reconcile.rules import Check, Kind

@@ -14,7 +14,8 @@ CHECK = Check(
     kind=Kind.live,
     sql="""
     SELECT e.id::text AS subject,
-           format('The stop of %s was confirmed at %s by a clock that was ahead of ours', e.service_on, e.device_at) AS title,
+           format('The stop of %s was confirmed at %s by a clock that was ahead of ours', e.service_on, e.device_at)
+             AS title,
            NULL::bigint AS money_minor, NULL::text AS currency, e.customer_id,
            jsonb_build_object('event_id', e.id, 'delivery_id', e.delivery_id, 'device_at', e.device_at,
                               'received_at', e.received_at) AS facts

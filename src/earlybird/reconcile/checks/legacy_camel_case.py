@@ -1,4 +1,4 @@
-"""Documents of the old system whose fields are spelled as its newer half spells them, which its older half never reads."""
+"""Documents of the old system with fields spelled as its newer half does, which its older half never reads."""
 
 from earlybird.audit.states import Severity
 from earlybird.reconcile.rules import Check, Kind

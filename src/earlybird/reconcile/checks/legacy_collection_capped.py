@@ -12,7 +12,8 @@ CHECK = Check(
     sql="""
     SELECT d.source || '/' || d.collection AS subject,
            format('%s has %s documents; the old system read 1,000 of them', d.collection, count(*)) AS title,
-           NULL::bigint AS money_minor, NULL::text AS currency, NULL::uuid AS customer_id, jsonb_build_object('collection', d.collection, 'count', count(*)) AS facts
+           NULL::bigint AS money_minor, NULL::text AS currency, NULL::uuid AS customer_id,
+             jsonb_build_object('collection', d.collection, 'count', count(*)) AS facts
     FROM legacy_documents d
     WHERE d.verdict <> 'duplicate'
     GROUP BY d.source, d.collection HAVING count(*) > 1000

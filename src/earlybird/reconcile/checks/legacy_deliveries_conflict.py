@@ -24,7 +24,8 @@ CHECK = Check(
     SELECT x.customer_id::text AS subject,
            format('On %s days the two old lists disagree on whether %s was served', count(*), min(c.name)) AS title,
            NULL::bigint AS money_minor, NULL::text AS currency, x.customer_id,
-           jsonb_build_object('count', count(*), 'days', (array_agg(x.service_on ORDER BY x.service_on))[1:31]) AS facts
+           jsonb_build_object('count', count(*), 'days', (array_agg(x.service_on ORDER BY x.service_on))[1:31])
+             AS facts
     FROM days x JOIN customers c ON c.id = x.customer_id
     GROUP BY x.customer_id
 """,

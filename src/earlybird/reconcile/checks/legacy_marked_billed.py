@@ -14,9 +14,11 @@ CHECK = Check(
     kind=Kind.takeover,
     sql="""
     SELECT coalesce(o.customer_id::text, 'nobody') || ':' || to_char(o.service_on, 'YYYY-MM') AS subject,
-           format('%s old orders of %s were marked as billed and are on no bill', count(*), to_char(o.service_on, 'YYYY-MM'))
+           format('%s old orders of %s were marked as billed and are on no bill', count(*), to_char(o.service_on,
+             'YYYY-MM'))
              AS title,
-           sum((d.facts->'legacy'->>'value_minor')::bigint)::bigint AS money_minor, min(b.currency) AS currency, o.customer_id,
+           sum((d.facts->'legacy'->>'value_minor')::bigint)::bigint AS money_minor, min(b.currency) AS currency,
+             o.customer_id,
            jsonb_build_object('count', count(*), 'order_ids', (array_agg(o.id ORDER BY o.id))[1:20]) AS facts
     FROM legacy_documents d
     JOIN orders o ON o.id = d.id

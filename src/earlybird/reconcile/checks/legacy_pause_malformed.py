@@ -11,7 +11,8 @@ CHECK = Check(
     kind=Kind.takeover,
     sql="""
     SELECT concat_ws('/', d.source, d.collection, p.field, p.rule) AS subject,
-           format('%s documents of %s: a pause in %s cannot be read as one', count(*), d.collection, p.field) AS title,
+           format('%s documents of %s: a pause in %s cannot be read as one', count(*), d.collection, p.field)
+             AS title,
            NULL::bigint AS money_minor, NULL::text AS currency, NULL::uuid AS customer_id,
            jsonb_build_object('count', count(*), 'rule', p.rule, 'values', (array_agg(DISTINCT p.value))[1:10],
                               'document_ids', (array_agg(d.id ORDER BY d.id))[1:20]) AS facts

@@ -14,9 +14,11 @@ CHECK = Check(
     kind=Kind.live,
     sql="""
     SELECT u.id::text AS subject,
-           format(CASE WHEN u.password_hash LIKE '$argon2id$%' THEN 'The login of %s still has the password it was given'
+           format(CASE WHEN u.password_hash LIKE '$argon2id$%'
+             THEN 'The login of %s still has the password it was given'
                        ELSE 'The password of %s is kept in an old way' END, u.name) AS title,
-           NULL::bigint AS money_minor, NULL::text AS currency, u.customer_id, jsonb_build_object('user_id', u.id) AS facts
+           NULL::bigint AS money_minor, NULL::text AS currency, u.customer_id, jsonb_build_object('user_id', u.id)
+             AS facts
     FROM users u
     WHERE u.archived_at IS NULL AND u.password_hash IS NOT NULL
       AND (u.password_hash NOT LIKE '$argon2id$%'

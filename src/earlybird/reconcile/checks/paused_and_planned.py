@@ -20,7 +20,8 @@ CHECK = Check(
            jsonb_build_object('order_line_id', l.id, 'delivery_id', d.id, 'subscription_id', l.subscription_id,
                               'pause_id', p.id) AS facts
     FROM deliveries d
-    JOIN order_lines l ON l.order_id = d.order_id AND l.source = 'subscription' AND l.cancelled_at IS NULL AND l.quantity > 0
+    JOIN order_lines l ON l.order_id = d.order_id AND l.source = 'subscription' AND l.cancelled_at IS NULL
+      AND l.quantity > 0
     JOIN customers c ON c.id = l.customer_id
     LEFT JOIN subscription_pauses p ON p.subscription_id = l.subscription_id AND p.cancelled_at IS NULL
      AND l.service_on >= p.starts_on AND (p.ends_on IS NULL OR l.service_on <= p.ends_on)

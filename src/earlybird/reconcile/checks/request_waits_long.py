@@ -12,7 +12,8 @@ CHECK = Check(
     sql="""
     SELECT r.id::text AS subject, format('A request (%s) for %s has been waiting since %s', r.kind, r.service_on,
                   CAST(r.made_at AS date)) AS title,
-           NULL::bigint AS money_minor, NULL::text AS currency, r.customer_id, jsonb_build_object('request_id', r.id, 'made_at', r.made_at) AS facts
+           NULL::bigint AS money_minor, NULL::text AS currency, r.customer_id, jsonb_build_object('request_id', r.id,
+             'made_at', r.made_at) AS facts
     FROM requests r
     WHERE r.state = 'waiting' AND r.made_at < CAST(:now AS timestamptz) - interval '3 days'
 """,

@@ -4,7 +4,7 @@ The version's own driver, the customer's, or the area's in that shift.
 """
 
 from earlybird.audit.states import Severity
-from earlybird.reconcile.rules import Check, Kind
+from earlybird.reconcile.rules import RUNNING, Check, Kind
 
 CHECK = Check(
     number=55,
@@ -12,19 +12,12 @@ CHECK = Check(
     title="Has every running standing order a driver?",
     severity=Severity.warning,
     kind=Kind.live,
-    sql="""
-    WITH running AS (
-        SELECT DISTINCT ON (s.id) s.id, s.customer_id, c.name, c.code, c.site_id, c.area_id, c.driver_id AS own_driver_id,
-               v.product_id, v.agreed_price, v.shift, v.driver_id, v.quantity, v.valid_from
-        FROM subscriptions s
-        JOIN customers c ON c.id = s.customer_id AND c.archived_at IS NULL
-        JOIN subscription_versions v ON v.subscription_id = s.id AND v.valid_from <= greatest(s.starts_on, CAST(CAST(:now AS timestamptz) AS date))
-        WHERE s.state = 'active' AND (s.stops_on IS NULL OR s.stops_on > CAST(CAST(:now AS timestamptz) AS date))
-        ORDER BY s.id, v.valid_from DESC
-    )
+    sql=f"""
+    WITH {RUNNING}
     SELECT r.id::text AS subject, format('Nobody drives the standing order of %s (%s) in the %s', r.name, r.code,
                   CASE r.shift WHEN 'both' THEN 'morning or the evening' ELSE r.shift END) AS title,
-           NULL::bigint AS money_minor, NULL::text AS currency, r.customer_id, jsonb_build_object('subscription_id', r.id, 'area_id', r.area_id) AS facts
+           NULL::bigint AS money_minor, NULL::text AS currency, r.customer_id, jsonb_build_object('subscription_id',
+             r.id, 'area_id', r.area_id) AS facts
     FROM running r
     WHERE r.driver_id IS NULL AND r.own_driver_id IS NULL AND r.area_id IS NOT NULL
       AND EXISTS (SELECT FROM areas a JOIN area_drivers d ON d.area_id = a.id WHERE a.site_id = r.site_id)
