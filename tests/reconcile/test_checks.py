@@ -548,6 +548,14 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
         ],
         None,
     ),
+    "an old delivery was told early": (
+        "legacy_told_early",
+        [
+            "INSERT INTO legacy_deliveries (source, collection, key, customer_id, service_on, status, line, is_early, speaks_morning, speaks_evening) "
+            f"SELECT 'earlybird', 'delivery_statuses', 'd1', {HIM}, '2025-11-30', 'delivered', 1, true, false, false"
+        ],
+        None,
+    ),
     "an old order was marked as billed": (
         "legacy_marked_billed",
         [

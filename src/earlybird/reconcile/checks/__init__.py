@@ -36,6 +36,7 @@ from earlybird.reconcile.checks import (
     legacy_order_namespace,
     legacy_pause_malformed,
     legacy_status_unknown,
+    legacy_told_early,
     line_not_its_charge,
     line_without_standing_order,
     link_used_after_end,
@@ -142,6 +143,7 @@ CHECKS = tuple(
         legacy_status_unknown,
         legacy_camel_case,
         legacy_collection_capped,
+        legacy_told_early,
     )
 )
 """Every question; their numbers are 1, 2, 3 … and never change: a new one is added at the end."""

@@ -20,7 +20,8 @@ CHECK = Check(
            jsonb_build_object('event_id', e.id, 'delivery_id', e.delivery_id, 'device_at', e.device_at,
                               'received_at', e.received_at) AS facts
     FROM delivery_events e
-    WHERE e.device_at > e.received_at + interval '5 minutes'
-       OR e.kind = 'confirm' AND e.service_on > CAST(e.device_at + interval '38 hours' AS date)
+    WHERE e.via <> 'import'
+      AND (e.device_at > e.received_at + interval '5 minutes'
+           OR e.kind = 'confirm' AND e.service_on > CAST(e.device_at + interval '38 hours' AS date))
 """,
 )

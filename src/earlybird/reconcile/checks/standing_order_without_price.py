@@ -7,7 +7,7 @@ CHECK = Check(
     number=53,
     name="standing_order_without_price",
     title="Has every running standing order a price?",
-    severity=Severity.error,
+    severity=Severity.warning,
     kind=Kind.live,
     sql=f"""
     WITH {RUNNING}
