@@ -15,7 +15,6 @@ from earlybird.reconcile import service
 from earlybird.reconcile.checks import BY_NAME, CHECKS
 from make.month import NOW
 
-
 MONEY = 27
 """The questions up to this one hold the money together: what breaks one of them is asked of all in every run."""
 
@@ -327,8 +326,10 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
     "an advance is overdrawn": (
         "advance_overdrawn",
         [
-            f"WITH j AS (INSERT INTO journals (business_id, kind, posted_on, made_at) SELECT id, 'allocation', '2026-01-02', '2026-01-02' FROM businesses RETURNING id) "
-            f"INSERT INTO postings (journal_id, account, customer_id, amount_minor, currency, posted_on) SELECT j.id, a, {HIM}, m, 'INR', '2026-01-02' FROM j, (VALUES ('customer_advance', 500), ('receivable', -500)) x(a, m)"
+            (
+                f"WITH j AS (INSERT INTO journals (business_id, kind, posted_on, made_at) SELECT id, 'allocation', '2026-01-02', '2026-01-02' FROM businesses RETURNING id) "
+                f"INSERT INTO postings (journal_id, account, customer_id, amount_minor, currency, posted_on) SELECT j.id, a, {HIM}, m, 'INR', '2026-01-02' FROM j, (VALUES ('customer_advance', 500), ('receivable', -500)) x(a, m)"
+            )
         ],
         500,
     ),
@@ -341,7 +342,7 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
         "payment_of_another_month",
         [
             f"UPDATE payments SET for_month = '2025-11' WHERE id = {A_PAYMENT}",
-            f"UPDATE invoices SET period_from = '2025-11-01', period_to = '2025-11-30' WHERE customer_id = (SELECT id FROM customers WHERE code = 'C-0019')",
+            "UPDATE invoices SET period_from = '2025-11-01', period_to = '2025-11-30' WHERE customer_id = (SELECT id FROM customers WHERE code = 'C-0019')",
             f"UPDATE payments SET customer_id = (SELECT id FROM customers WHERE code = 'C-0019') WHERE id = {A_PAYMENT}",
         ],
         None,
@@ -368,7 +369,7 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
         ],
         None,
     ),
-    "an area is gone": ("area_missing", [f"UPDATE customers SET area_id = new_id()"], None),
+    "an area is gone": ("area_missing", ["UPDATE customers SET area_id = new_id()"], None),
     "a driver is gone": (
         "driver_missing",
         [f"UPDATE deliveries SET driver_id = new_id() WHERE planned_on = '2026-01-16' AND customer_id = {HIM}"],
@@ -377,8 +378,10 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
     "an order is delivered twice": (
         "order_delivered_twice",
         [
-            "INSERT INTO deliveries (order_id, customer_id, planned_on, shift, driver_id, attempt, state, state_at) "
-            f"SELECT order_id, customer_id, planned_on, shift, driver_id, 2, state, :now FROM deliveries WHERE planned_on = '2026-01-16' AND customer_id = {HIM}"
+            (
+                "INSERT INTO deliveries (order_id, customer_id, planned_on, shift, driver_id, attempt, state, state_at) "
+                f"SELECT order_id, customer_id, planned_on, shift, driver_id, 2, state, :now FROM deliveries WHERE planned_on = '2026-01-16' AND customer_id = {HIM}"
+            )
         ],
         None,
     ),
@@ -475,7 +478,7 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
         [
             "INSERT INTO products (business_id, name, unit_code, pack_size) SELECT id, 'Curd', 'L', 1 FROM businesses",
             f"INSERT INTO subscriptions (customer_id, starts_on, state, created_at) VALUES ({HIM}, '2026-02-01', 'active', '2026-01-14')",
-            f"INSERT INTO subscription_versions (subscription_id, valid_from, product_id, quantity, pattern, shift, made_at) SELECT s.id, s.starts_on, p.id, 1, 'daily', 'morning', s.created_at FROM subscriptions s, products p WHERE s.starts_on = '2026-02-01' AND p.name = 'Curd'",
+            "INSERT INTO subscription_versions (subscription_id, valid_from, product_id, quantity, pattern, shift, made_at) SELECT s.id, s.starts_on, p.id, 1, 'daily', 'morning', s.created_at FROM subscriptions s, products p WHERE s.starts_on = '2026-02-01' AND p.name = 'Curd'",
         ],
         None,
     ),
@@ -505,7 +508,7 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
     "a standing order is there twice": (
         "standing_order_twice",
         [
-            f"INSERT INTO subscriptions (customer_id, starts_on, state, created_at) SELECT id, '2026-02-01', 'active', '2026-01-14' FROM customers WHERE code = 'C-0003'",
+            "INSERT INTO subscriptions (customer_id, starts_on, state, created_at) SELECT id, '2026-02-01', 'active', '2026-01-14' FROM customers WHERE code = 'C-0003'",
             "INSERT INTO subscription_versions (subscription_id, valid_from, product_id, quantity, pattern, shift, made_at) SELECT n.id, n.starts_on, v.product_id, 1, v.pattern, v.shift, n.created_at FROM subscriptions n JOIN subscriptions s ON s.customer_id = n.customer_id AND s.id <> n.id JOIN subscription_versions v ON v.subscription_id = s.id WHERE n.starts_on = '2026-02-01'",
         ],
         None,
@@ -513,8 +516,10 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
     "an ended link is used": (
         "link_used_after_end",
         [
-            "INSERT INTO shared_links (first_id, name, site_id, order_id, first_on, last_on, actions, token_hash, expires_at, made_at, made_by) "
-            f"SELECT new_id(), 'Ravi', s.id, {AN_ORDER}, '2026-01-01', '2026-01-01', '{{}}', 'x', '2026-01-02', '2026-01-01', 'Asha' FROM sites s LIMIT 1",
+            (
+                "INSERT INTO shared_links (first_id, name, site_id, order_id, first_on, last_on, actions, token_hash, expires_at, made_at, made_by) "
+                f"SELECT new_id(), 'Ravi', s.id, {AN_ORDER}, '2026-01-01', '2026-01-01', '{{}}', 'x', '2026-01-02', '2026-01-01', 'Asha' FROM sites s LIMIT 1"
+            ),
             "INSERT INTO link_uses (link_id, device_hash, access_hash, access_ends_at, opened_at, last_opened_at) SELECT id, 'x', 'x', '2026-01-02', '2026-01-01', '2026-01-03' FROM shared_links",
         ],
         None,
@@ -522,8 +527,10 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
     "a request waits": (
         "request_waits_long",
         [
-            "INSERT INTO requests (client_id, digest, kind, site_id, customer_id, service_on, asked_by_kind, asked_by, via, made_at, is_in_time, state_at) "
-            f"SELECT 'r', 'r', 'pause', site_id, id, '2026-01-20', 'user', 'Asha', 'portal', '2026-01-10', true, '2026-01-10' FROM customers WHERE id = {HIM}"
+            (
+                "INSERT INTO requests (client_id, digest, kind, site_id, customer_id, service_on, asked_by_kind, asked_by, via, made_at, is_in_time, state_at) "
+                f"SELECT 'r', 'r', 'pause', site_id, id, '2026-01-20', 'user', 'Asha', 'portal', '2026-01-10', true, '2026-01-10' FROM customers WHERE id = {HIM}"
+            )
         ],
         None,
     ),
@@ -543,25 +550,31 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
     "two old lists disagree": (
         "legacy_deliveries_conflict",
         [
-            "INSERT INTO legacy_deliveries (source, collection, key, customer_id, service_on, status, line, is_early, speaks_morning, speaks_evening) "
-            f"SELECT 'earlybird', c, c, {HIM}, '2025-11-30', s, 1, false, false, false FROM (VALUES ('delivery_statuses', 'delivered'), ('delivery_status', 'not_delivered')) x(c, s)"
+            (
+                "INSERT INTO legacy_deliveries (source, collection, key, customer_id, service_on, status, line, is_early, speaks_morning, speaks_evening) "
+                f"SELECT 'earlybird', c, c, {HIM}, '2025-11-30', s, 1, false, false, false FROM (VALUES ('delivery_statuses', 'delivered'), ('delivery_status', 'not_delivered')) x(c, s)"
+            )
         ],
         None,
     ),
     "an old delivery was told early": (
         "legacy_told_early",
         [
-            "INSERT INTO legacy_deliveries (source, collection, key, customer_id, service_on, status, line, is_early, speaks_morning, speaks_evening) "
-            f"SELECT 'earlybird', 'delivery_statuses', 'd1', {HIM}, '2025-11-30', 'delivered', 1, true, false, false"
+            (
+                "INSERT INTO legacy_deliveries (source, collection, key, customer_id, service_on, status, line, is_early, speaks_morning, speaks_evening) "
+                f"SELECT 'earlybird', 'delivery_statuses', 'd1', {HIM}, '2025-11-30', 'delivered', 1, true, false, false"
+            )
         ],
         None,
     ),
     "an old order was marked as billed": (
         "legacy_marked_billed",
         [
-            "INSERT INTO legacy_documents (id, source, collection, ident, key, line, digest, verdict, facts, run_id) "
-            f"SELECT {AN_ORDER}, 'earlybird', 'orders', 'o1', 'o1', 1, '', 'imported', "
-            """'{"customer": "c1", "billed_mark": true, "status": "delivered", "legacy": {"value_minor": 5000}}', new_id()""",
+            (
+                "INSERT INTO legacy_documents (id, source, collection, ident, key, line, digest, verdict, facts, run_id) "
+                f"SELECT {AN_ORDER}, 'earlybird', 'orders', 'o1', 'o1', 1, '', 'imported', "
+                """'{"customer": "c1", "billed_mark": true, "status": "delivered", "legacy": {"value_minor": 5000}}', new_id()"""
+            ),
             LEGACY.format("'customers_v2'", "'c1'", "'{}'", "NULL", "'{}'"),
         ],
         5000,

@@ -93,6 +93,23 @@ def upgrade() -> None:
     sa.Column('cash_id', sa.Uuid(), nullable=False),
     sa.PrimaryKeyConstraint('cash_id', name=op.f('unbooked_cash_pkey'))
     )
+    op.create_table('worklist_choices',
+    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
+    sa.Column('kind', sa.Text(), nullable=False),
+    sa.Column('subject_id', sa.Uuid(), nullable=False),
+    sa.Column('choice', sa.Text(), nullable=False),
+    sa.Column('target_id', sa.Uuid(), nullable=True),
+    sa.Column('reason', sa.Text(), nullable=False),
+    sa.Column('before', postgresql.JSONB(astext_type=sa.Text()), server_default='{}', nullable=False),
+    sa.Column('after', postgresql.JSONB(astext_type=sa.Text()), server_default='{}', nullable=False),
+    sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
+    sa.Column('made_by', sa.Text(), nullable=False),
+    sa.Column('undone_at', sa.DateTime(timezone=True), nullable=True),
+    sa.Column('undone_by', sa.Text(), nullable=True),
+    sa.Column('undone_reason', sa.Text(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('worklist_choices_pkey'))
+    )
+    op.create_index('worklist_choices_standing_key', 'worklist_choices', ['subject_id'], unique=True, postgresql_where='undone_at IS NULL')
     op.create_table('driver_shifts',
     sa.Column('driver_id', sa.Uuid(), nullable=False),
     sa.Column('shift', sa.Text(), nullable=False),
@@ -374,6 +391,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f('delivery_cash_event_id_idx'), 'delivery_cash', ['event_id'], unique=False)
     op.create_index('delivery_events_photos_idx', 'delivery_events', ['delivery_id'], unique=False, postgresql_where="(told -> 'photos' -> 0) IS NOT NULL")
+    op.create_index('legacy_deliveries_undecided_idx', 'legacy_deliveries', ['id'], unique=False, postgresql_where="verdict IN ('ambiguous', 'contradictory')")
     op.add_column('messages', sa.Column('about', sa.Text(), nullable=True))
     op.add_column('messages', sa.Column('subject_id', sa.Uuid(), nullable=True))
     op.add_column('messages', sa.Column('facts', postgresql.JSONB(astext_type=sa.Text()), nullable=True))
@@ -399,6 +417,7 @@ def downgrade() -> None:
     op.drop_column('messages', 'facts')
     op.drop_column('messages', 'subject_id')
     op.drop_column('messages', 'about')
+    op.drop_index('legacy_deliveries_undecided_idx', table_name='legacy_deliveries', postgresql_where="verdict IN ('ambiguous', 'contradictory')")
     op.drop_index('delivery_events_photos_idx', table_name='delivery_events', postgresql_where="(told -> 'photos' -> 0) IS NOT NULL")
     op.drop_index(op.f('delivery_cash_event_id_idx'), table_name='delivery_cash')
     op.drop_table('delivery_cash')
@@ -447,6 +466,8 @@ def downgrade() -> None:
     op.drop_index(op.f('cash_settlements_business_id_idx'), table_name='cash_settlements')
     op.drop_table('cash_settlements')
     op.drop_table('driver_shifts')
+    op.drop_index('worklist_choices_standing_key', table_name='worklist_choices', postgresql_where='undone_at IS NULL')
+    op.drop_table('worklist_choices')
     op.drop_table('unbooked_cash')
     op.drop_table('message_facts')
     op.drop_index(op.f('job_runs_started_at_idx'), table_name='job_runs')
