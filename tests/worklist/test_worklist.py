@@ -109,7 +109,7 @@ REFUSED: list[tuple[Kind, Choice, bool, type[Failure]]] = [
 
 @pytest.mark.parametrize(("kind", "choice", "named", "refusal"), REFUSED)
 def test_what_cannot_be_chosen_is_refused_and_changes_nothing(
-    office: Session, ctx: Ctx, kind: Kind, choice: Choice, named: bool, refusal: type[Failure]
+    office: Session, ctx: Ctx, *, kind: Kind, choice: Choice, named: bool, refusal: type[Failure]
 ) -> None:
     item, before = waiting(office, kind), content(office)
     stranger = value(
