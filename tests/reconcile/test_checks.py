@@ -632,7 +632,6 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
 
 
 ALSO = {
-    "a fact loses its charge": {"billed_without_charge"},
     "a document's line has no charge": {"charge_not_billed"},
     "an order names a login": {"customer_differs"},
 }
