@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,8 +19,7 @@ from earlybird.infra.settings import Settings
 from earlybird.main import create_app
 from make.doors import Town
 from make.month import NOW
-
-PATIENCE = 60
+from make.served import served, until
 
 
 def area(town: Town, name: str = "Malleshwaram") -> dict[str, str]:
@@ -139,46 +132,6 @@ def test_a_key_is_good_for_two_days(town: Town) -> None:
     keep(town, "POST", "/api/areas", area(town))
     assert idempotency.forget(town.engine, town.ctx().at(NOW + timedelta(hours=48))) == 0
     assert idempotency.forget(town.engine, town.ctx().at(NOW + timedelta(hours=48, seconds=1))) == 1
-
-
-def until(condition: Any) -> Any:
-    end = time.monotonic() + PATIENCE
-    while not (found := condition()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return found
-
-
-@contextmanager
-def served(town: Town, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """The real server in a process of its own on the town's database."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
-        "EARLYBIRD_DATABASE_URL": town.engine.url.render_as_string(hide_password=False),
-        "EARLYBIRD_SECRET_KEY": town.keys.root.hex(),
-        "EARLYBIRD_NOW": NOW.isoformat(),
-    }
-    server = subprocess.Popen(
-        [sys.executable, "-m", "earlybird", "serve", "--port", str(port)], env=environment, cwd=folder,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-
-        def answers() -> bool:
-            assert server.poll() is None
-            try:
-                return httpx.get(f"http://127.0.0.1:{port}/api/health").status_code == 200
-            except httpx.TransportError:
-                return False
-
-        until(answers)
-        yield server, port
-    finally:
-        server.kill()
-        server.wait()
 
 
 def test_killed_between_effect_and_answer_or_before_it_the_retry_has_one_effect(town: Town, tmp_path: Path) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from earlybird.customers.service import facts as customers
 from earlybird.infra.db import rows, run, value
 from earlybird.kernel.ctx import Ctx
 from earlybird.reconcile import service
@@ -19,8 +21,8 @@ MONEY = 27
 """The questions up to this one hold the money together: what breaks one of them is asked of all in every run."""
 
 
-def found(session: Session, ctx: Ctx, only: str | None = None) -> dict[str, list[dict]]:
-    answers = service.ask(session, ctx.at(NOW), only=[only] if only else None)
+def found(session: Session, ctx: Ctx, now: datetime = NOW, only: str | None = None) -> dict[str, list[dict]]:
+    answers = service.ask(session, ctx.at(now), only=[only] if only else None)
     return {a.check.name: list(a.found) for a in answers if a.found}
 
 
@@ -647,7 +649,7 @@ def test_a_planted_violation_is_found_by_its_question_alone(books: Session, ctx:
     for statement in statements:
         run(books, statement.replace(":now", f"'{NOW}'"))
     is_alone = not os.environ.get("EARLYBIRD_SOAK") and BY_NAME[name].number > MONEY
-    answer = found(books, ctx, name if is_alone else None)
+    answer = found(books, ctx, only=name if is_alone else None)
     assert set(answer) == ({name} if is_alone else {name} | ALSO.get(planted, set())), {
         k: [f["title"] for f in v] for k, v in answer.items()
     }
@@ -664,6 +666,20 @@ def test_a_planted_violation_is_found_by_its_question_alone(books: Session, ctx:
 
 def test_every_question_has_a_planted_violation() -> None:
     assert {name for name, _, _ in PLANTED.values()} == {check.name for check in CHECKS}
+
+
+def test_a_customer_who_was_away_and_is_back_was_due_nothing(books: Session, ctx: Ctx) -> None:
+    away = date(2026, 1, 16)
+    customer_id = value(books, "SELECT id FROM customers WHERE code = 'C-0008'")
+    customers.move(books, ctx.at(NOW), customer_id, "pause", state_from=away, reason="a journey")
+    for statement in PLANTED["a due day has no order"][1]:
+        books.execute(text(statement))
+    back = NOW + timedelta(days=1)
+    assert "due_without_order" not in found(books, ctx, back)
+    customers.move(books, ctx.at(back), customer_id, "activate", reason="back")
+    assert "due_without_order" not in found(books, ctx, back)
+    books.execute(text("DELETE FROM audit_entries WHERE action = 'customers.change'"))
+    assert "due_without_order" in found(books, ctx, back)
 
 
 def test_findings_are_kept_once_and_resolved_when_gone(books: Session, ctx: Ctx) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import Engine
 
@@ -37,12 +35,8 @@ def estimates(server: Embedded, households: int) -> dict[str, float]:
     return found
 
 
-@pytest.fixture(scope="module")
-def growth(server: Embedded) -> Iterator[dict[str, float]]:
-    small, large = estimates(server, SMALL), estimates(server, LARGE)
-    yield {name: large[name] / small[name] for name in small}
-
-
 @pytest.mark.soak
-def test_no_question_grows_with_the_square_of_the_rows(growth: dict[str, float]) -> None:
+def test_no_question_grows_with_the_square_of_the_rows(server: Embedded) -> None:
+    small, large = estimates(server, SMALL), estimates(server, LARGE)
+    growth = {name: large[name] / small[name] for name in small}
     assert {name: round(times, 1) for name, times in growth.items() if times > GROWTH} == {}

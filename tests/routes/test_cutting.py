@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from uuid import UUID
 
+import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
@@ -101,6 +102,7 @@ def test_a_new_door_comes_where_the_detour_is_shortest_and_is_remembered_there(d
     for n, name in enumerate("abcde"):
         depot.stop(name, place=(12.97, 77.50 + n / 100))
     depot.cut()
+    rounds.reorder(depot.session, depot.ctx, depot.round_of("Asha"), delivery_ids=depot.ids("e d c b a"))
     standing.remember(depot.session, depot.ctx, depot.round_of("Asha"))
     before = depot.order(depot.round_of("Asha"))
     for name in ("a", "b", "d", "e"):
@@ -157,6 +159,7 @@ def test_what_a_person_gave_away_stays_through_planning_and_cutting(session: Ses
     depot.check()
     late = make.customer(session, depot.firm, "Late", driver_id=depot.drivers["Asha"])
     make.subscription(session, late, product)
+    make.subscription(session, customer, make.product(session, depot.firm, "Ghee"))
     planning.plan_day(session, ctx, depot.firm.site_id, TOMORROW)
     assert depot.cut(TOMORROW).placed == 1
     depot.check()
@@ -273,6 +276,18 @@ def test_whoever_changes_a_day_waits_for_the_others(fresh: Engine, ctx: Ctx) -> 
             except Failure:
                 session.rollback()
 
+    site = depot.firm.site_id
+    with db.transaction(fresh) as first:
+        rounds.hold_day(first, site, ON)
+        for command in (
+            lambda second: planning.plan_day(second, ctx, site, ON),
+            lambda second: cutting.cut(second, ctx, site, ON),
+            lambda second: rounds.reassign(second, ctx, keys[0], driver_id=None),
+        ):
+            with db.rehearsal(fresh) as second:
+                run(second, "SET LOCAL lock_timeout = '50ms'")
+                with pytest.raises(db.DatabaseDown, match="lock timeout"):
+                    command(second)
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(change, range(24)))
     with db.transaction(fresh) as session:

@@ -154,8 +154,8 @@ class Line:
             if failure.connection_invalidated:  # it may be committed: that is for each caller to find out
                 return [failure] * len(batch)
             return [None] * len(batch)
-        except Exception as failure:
-            log.warning("gathered_apart", error=type(failure).__name__, count=len(batch), exc_info=True)
+        except Exception as failure:  # noqa: BLE001 - whatever one of them broke, each goes through alone
+            log.warning("gathered_apart", error=type(failure).__name__, count=len(batch))
             return [None] * len(batch)
 
 

@@ -16,7 +16,8 @@ CHECK = Check(
     kind=Kind.live,
     sql=f"""
     WITH due AS (
-        SELECT s.id AS subscription_id, s.customer_id, r.service_on, v.id AS version_id, v.product_id, v.shift,
+        SELECT s.id AS subscription_id, s.customer_id, r.service_on, r.planned_at, v.id AS version_id, v.product_id,
+               v.shift,
                coalesce(irregular.quantity, override.quantity, v.quantity) AS quantity,
                coalesce(irregular.shift, override.shift) AS moved_to, v.agreed_price
         FROM plan_runs r
@@ -75,7 +76,11 @@ CHECK = Check(
                         JOIN businesses b ON b.id = c.business_id
                         WHERE c.id = m.customer_id AND m.agreed_price IS NOT NULL) x
                   ORDER BY x.scope, x.valid_from DESC LIMIT 1) price ON true
-    WHERE NOT EXISTS (SELECT FROM order_lines l WHERE l.customer_id = m.customer_id AND l.service_on = m.service_on
+    WHERE NOT EXISTS (SELECT FROM audit_entries a WHERE a.entity = 'customer' AND a.entity_id = m.customer_id
+                        AND a.action = 'customers.change' AND a.at > m.planned_at
+                        AND m.service_on >= CAST(a.before ->> 'state_from' AS date)
+                        AND m.service_on < coalesce(CAST(a.after ->> 'state_from' AS date), 'infinity'))
+      AND NOT EXISTS (SELECT FROM order_lines l WHERE l.customer_id = m.customer_id AND l.service_on = m.service_on
                         AND l.shift = m.due_shift AND l.product_id = m.product_id AND l.source = 'subscription'
                         AND (l.subscription_id IS NULL
                              OR NOT EXISTS (SELECT FROM subscriptions s WHERE s.id = l.subscription_id)))
