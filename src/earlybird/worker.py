@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import procrastinate
@@ -17,6 +21,9 @@ from earlybird.jobs import service as jobs
 from earlybird.kernel.ctx import SYSTEM, Ctx
 
 log = structlog.get_logger("worker")
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+"""What tells a worker to stop."""
 
 
 def circumstances() -> Ctx:
@@ -59,6 +66,24 @@ def answer(queue: procrastinate.App, engine: Engine, job: OnDemand) -> None:
     queue.task(name=job.name, pass_context=False)(call)
 
 
-def serve(engine: Engine, settings: Settings) -> None:
-    """Work until told to stop (SIGINT, SIGTERM); what is running is finished first."""
-    create_queue(engine, settings).run_worker(concurrency=2, delete_jobs="successful", shutdown_graceful_timeout=10)
+def serve(engine: Engine, settings: Settings, told: Sequence[int] = ()) -> None:
+    """Work until told to stop (SIGINT, SIGTERM); what is running is finished first.
+
+    `told` holds the signals that came before there was anything to stop; whoever fills it has its own handlers.
+    """
+    asyncio.run(_work(create_queue(engine, settings), told))
+
+
+async def _work(queue: procrastinate.App, told: Sequence[int]) -> None:
+    async with queue.open_async():
+        work = asyncio.ensure_future(
+            queue.run_worker_async(
+                concurrency=2, delete_jobs="successful", shutdown_graceful_timeout=10, install_signal_handlers=False
+            )
+        )
+        for number in STOPS:
+            asyncio.get_running_loop().add_signal_handler(number, work.cancel)
+        if told:
+            work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work

@@ -66,9 +66,12 @@ def worker(data_dir: DataDir = None) -> None:
     from earlybird.infra import log
 
     log.configure()
+    told: list[int] = []
+    for number in background.STOPS:  # from the first moment on: an interrupt amid an import may get lost
+        signal.signal(number, lambda got, _frame: told.append(got))
     with terminal.database(data_dir, as_application=True) as engine:
         terminal.console.print("Working (Ctrl-C stops)")
-        background.serve(engine, terminal.settings(data_dir))
+        background.serve(engine, terminal.settings(data_dir), told)
 
 
 def up(host: Host = None, port: Port = None, data_dir: DataDir = None) -> None:

@@ -43,12 +43,31 @@ class Round:
         return self.stops[0].key
 
 
+@dataclass(frozen=True)
+class _Names:
+    """What the reference calls what the product shows: orders of one time, a household's stop, articles."""
+
+    extras: dict[str, str]
+    homes: dict[str, str]
+    goods: dict[str, str]
+
+    def key(self, row: dict[str, Any]) -> str:
+        """Return the key of the stop that a row shows."""
+        key = self.extras.get(row["order_id"]) or self.homes.get(row["customer_id"], "nobody's")
+        return key + (f"#{row['attempt']}" if row["attempt"] > 1 else "")
+
+
 def fetch(stage: Stage, day: date, shift: str) -> list[Round]:
     """Let everybody fetch their rounds; each stop of the plan must stand in exactly one, and on its driver's list."""
     planned = {s.key: s for s in stage.book.stops.values() if (s.day, s.shift) == (day, shift) and not s.is_cancelled}
     path = f"/api/rounds?service_on={day}&shift={shift}&limit=200"
     rows = [row for row in stage.wire.see(stage.admin, path)["items"] if row["state"] != "cancelled"]
     drivers = {str(driver.id): driver for driver in stage.drivers}
+    names = _Names(
+        {str(extra.id): extra.key for extra in stage.book.extras.values()},
+        {str(home.id): f"{day}/{shift}/{home.key}" for home in stage.book.homes.values()},
+        {str(article.id): name for name, article in stage.book.articles.items()},
+    )
     seen: set[str] = set()
     found = []
     for row in rows:
@@ -57,7 +76,16 @@ def fetch(stage: Stage, day: date, shift: str) -> list[Round]:
             stage.wire.surprises.append(f"nobody drives the round {row['name']} of {day}, {shift}")
             continue
         shown = stage.wire.see(driver.person, f"/api/rounds/{row['id']}")
-        stops = [stop for one in shown["in_order"] if (stop := _stop(stage, planned, seen, one, driver))]
+        stops = []
+        for one in shown["in_order"]:
+            stop = planned.get(key := names.key(one))
+            if stop is None or key in seen:
+                stage.wire.surprises.append(f"{driver.name} got a stop nobody expects, or twice: {key}")
+                continue
+            seen.add(key)
+            stop.id, stop.order_id, stop.driver = UUID(one["delivery_id"]), UUID(one["order_id"]), driver.name
+            stop.line_ids = {names.goods[line["product_id"]]: UUID(line["order_line_id"]) for line in one["lines"]}
+            stops.append(stop)
         if stops:
             found.append(Round(UUID(row["id"]), driver, sorted(stops, key=lambda stop: stop.key)))
     for key in sorted(planned.keys() - seen):
@@ -65,24 +93,6 @@ def fetch(stage: Stage, day: date, shift: str) -> list[Round]:
     stage.tally["stops"] += len(seen)
     stage.tally["orders"] += sum(stop.attempt == 1 for stop in planned.values())
     return sorted(found, key=lambda one: one.key)
-
-
-def _stop(stage: Stage, planned: dict[str, Stop], seen: set[str], row: dict[str, Any], driver: Driver) -> Stop | None:
-    """Return the stop of the reference that a row shows, with the names the product gave it."""
-    extras = {str(extra.id): extra.key for extra in stage.book.extras.values()}
-    homes = {str(home.id): home.key for home in stage.book.homes.values()}
-    some = next(iter(planned.values()))
-    key = extras.get(row["order_id"]) or f"{some.day}/{some.shift}/{homes.get(row['customer_id'])}"
-    key += f"#{row['attempt']}" if row["attempt"] > 1 else ""
-    stop = planned.get(key)
-    if stop is None or key in seen:
-        stage.wire.surprises.append(f"{driver.name} got a stop nobody expects, or twice: {key}")
-        return None
-    seen.add(key)
-    goods = {str(article.id): name for name, article in stage.book.articles.items()}
-    stop.id, stop.order_id, stop.driver = UUID(row["delivery_id"]), UUID(row["order_id"]), driver.name
-    stop.line_ids = {goods[line["product_id"]]: UUID(line["order_line_id"]) for line in row["lines"]}
-    return stop
 
 
 def prepare(stage: Stage, day: date, shift: str, rounds: list[Round]) -> None:
@@ -93,9 +103,9 @@ def prepare(stage: Stage, day: date, shift: str, rounds: list[Round]) -> None:
         chance = dice.random()
         if chance < 0.05 and one.driver not in free:  # noqa: PLR2004
             _reassign(stage, dice, one, dice.choice(free))
-        elif chance < 0.15 and one.driver not in free:  # noqa: PLR2004
+        elif chance < 0.2 and one.driver not in free:  # noqa: PLR2004
             _substitute(stage, dice, one, dice.choice(free))
-        elif chance < 0.3:  # noqa: PLR2004
+        elif chance < 0.4:  # noqa: PLR2004
             _share(stage, dice, one)
         main = one.substitute or one.driver
         authority = SUBSTITUTE if one.substitute else DRIVER

@@ -84,14 +84,15 @@ def _taps(stage: Stage, dice: random.Random, one: Round, day: date, shift: str) 
             stage.tally["forgotten"] += 1
             continue
         if one.helper and dice.random() < 0.5:  # noqa: PLR2004  # a helper is faster
-            said = what if dice.random() < 0.9 else dice.choice(_others(what))  # noqa: PLR2004
-            taps[-1].append(_tap(dice, one.helper, stop, said, when + timedelta(seconds=dice.randint(-5, 5))))
+            said = what if dice.random() < 0.7 else dice.choice(_others(what))  # noqa: PLR2004
+            taps[-1].append(_tap(dice, one.helper, stop, said, when + timedelta(seconds=dice.randint(-90, 90))))
             stage.tally["by link"] += 1
-            if dice.random() < 0.7:  # noqa: PLR2004
+            if dice.random() < 0.5:  # noqa: PLR2004
                 continue
         taps[0] += _main_taps(stage, dice, one.hands[0], stop, what, when)
-        if one.substitute and dice.random() < 0.1:  # noqa: PLR2004  # the driver was there, too
-            taps[1].append(_tap(dice, one.hands[1], stop, dice.choice(_others("")), when))
+        if one.substitute and dice.random() < 0.25:  # noqa: PLR2004  # the driver was there, too
+            then = when + timedelta(seconds=dice.randint(-90, 90))
+            taps[1].append(_tap(dice, one.hands[1], stop, dice.choice(_others("")), then))
             stage.tally["two drivers"] += 1
     return taps
 

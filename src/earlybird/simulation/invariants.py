@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from earlybird.infra.db import Session, rows, value
-from earlybird.simulation.model import Book
+from earlybird.simulation.model import Book, Stop
 
 Finder = Callable[[Session, Book], Iterator[str]]
 
@@ -92,6 +92,7 @@ def delivered_as_told(session: Session, book: Book) -> Iterator[str]:
     ):
         kept = found.setdefault(str(row["id"]), {"state": row["state"], "order": row["order_state"], "lines": {}})
         kept["lines"][goods[str(row["product_id"])]] = (row["delivered_quantity"], row["facts"])
+    visits = book.attempts()
     for stop in book.stops.values():
         if stop.id is None or stop.is_cancelled:
             continue
@@ -105,14 +106,13 @@ def delivered_as_told(session: Session, book: Book) -> Iterator[str]:
                 yield f"{stop.key} {key}: {wanted} by the words, {got['lines'].get(key)} kept (quantity, sum of facts)"
         if got["state"] not in {stop.state(), "out" if stop.state() == "planned" else ""}:
             yield f"{stop.key} is {stop.state()} by the words, {got['state']} kept"
-        if stop.first is None and got["order"] not in _order_states(book, stop.key):
-            yield f"the order of {stop.key} is {got['order']}, of {_order_states(book, stop.key)}"
+        if stop.first is None and got["order"] not in (right := _order_states(visits[stop.key])):
+            yield f"the order of {stop.key} is {got['order']}, not one of {sorted(right)}"
 
 
-def _order_states(book: Book, key: str) -> set[str]:
+def _order_states(visits: Sequence[Stop]) -> set[str]:
     """Return where an order may stand by the sum of its visits."""
-    first = book.stops[key]
-    visits = book.attempts(first)
+    first = visits[0]
     got = {k: sum((visit.delivered(visit.lines[k]) for visit in visits), Decimal(0)) for k in first.lines}
     states = [visit.state() for visit in visits]
     is_open = "planned" in states

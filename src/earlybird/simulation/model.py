@@ -264,9 +264,12 @@ class Book:
         self.stops = {key: stop for key, stop in self.stops.items() if stop.day != day}
         self.plan(day)
 
-    def attempts(self, stop: Stop) -> list[Stop]:
-        """Return all visits for the order of a first visit, in their order."""
-        return [stop, *sorted((s for s in self.stops.values() if s.first is stop), key=lambda s: s.attempt)]
+    def attempts(self) -> dict[str, list[Stop]]:
+        """Return all visits for each order by the key of its first, in their order."""
+        found: dict[str, list[Stop]] = {}
+        for stop in sorted(self.stops.values(), key=lambda one: one.attempt):
+            found.setdefault((stop.first or stop).key, []).append(stop)
+        return found
 
     def cash(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return the cash taken at doors, by household and by the driver who holds or held it, in paise."""

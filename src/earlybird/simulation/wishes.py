@@ -118,7 +118,7 @@ def override(ask: Ask) -> bool:
     if not ask.standing.runs(ask.since) or ask.standing.stops_on is not None:
         return False
     step = ask.standing.want(ask.since).article.step
-    quantity = ask.dice.choice((None, Decimal(0), step, step * 3, step * 5))
+    quantity = ask.dice.choice((None, Decimal(0), Decimal(0), step, step * 5))
     shift = ask.dice.choice(SHIFTS) if quantity is None or ask.dice.random() < 0.1 else None  # noqa: PLR2004
     body = {"quantity": str(quantity)} if quantity is not None else {}
     body |= {"shift": shift} if shift else {}
