@@ -15,11 +15,11 @@ from earlybird.infra.db import connect
 from earlybird.infra.embedded import Embedded
 
 VERSIONS = Path(schema.__file__).parent / "versions"
-BEFORE, NUMBER, NAME = "0002", "0003", "the_round"
+BEFORE, NUMBER, NAME = "0003", "0004", "reversible_steps"
 
-HEAD = f'''"""The round: who drives what in which order, what links open, what was photographed, wished for and told.
+HEAD = f'''"""Reversible steps: what a step keeps to take itself back, decisions by hand, backups, stopped writing.
 
-Why: from tonight's plan to the last doorstep nothing may fall out, with and without signal.
+Why: live data is changed without fear only when every change can be undone without loss.
 """
 
 from pathlib import Path

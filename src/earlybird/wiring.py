@@ -84,6 +84,7 @@ def routers() -> tuple[APIRouter, ...]:
     from earlybird.web.portal import api as portal
     from earlybird.web.reference import pages as reference
     from earlybird.webhooks import api as webhooks
+    from earlybird.worklist import api as worklist
 
     return (
         orders.router,
@@ -107,6 +108,7 @@ def routers() -> tuple[APIRouter, ...]:
         cash.router,
         amounts.router,
         reconcile.router,
+        worklist.router,
         users.router,
         keys.router,
         oidc.router,

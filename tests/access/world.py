@@ -53,6 +53,10 @@ SPLIT = (
         """'{"business": "Dairy", "since": "2026-01-10", "items": "Milk"}' FROM customers"""
     ),
     "UPDATE customers c SET area_id = (SELECT a.id FROM areas a WHERE a.site_id = c.site_id)",
+    (
+        "INSERT INTO adjustments (business_id, customer_id, kind, amount_minor, currency, effective_on, reason) "
+        "SELECT business_id, id, 'fee', 1500, 'INR', '2026-01-10', 'crate lost' FROM customers"
+    ),
 )
 """Customer C-0002 is served from another site by another driver: theirs. C-0001 is mine."""
 
@@ -81,6 +85,7 @@ THINGS: Mapping[str, str] = {
     "user_id": "SELECT id FROM users WHERE name = 'Spare'",
     "round_id": "SELECT s.round_id FROM round_stops s JOIN deliveries d ON d.id = s.delivery_id "
     "WHERE d.customer_id = :customer ORDER BY d.planned_on DESC, d.id LIMIT 1",
+    "item_id": "SELECT id FROM adjustments WHERE state = 'proposed' AND customer_id = :customer LIMIT 1",
     "standing_round_id": "SELECT id FROM standing_rounds ORDER BY id LIMIT 1",
 }
 """How a path parameter is filled for a customer; what is not listed gets an id nobody has."""

@@ -141,12 +141,13 @@ def test_every_job_is_in_the_runbook(tmp_path: Path) -> None:
     assert sorted(told) == sorted(job.name for job in wiring.periodic(Settings(data_dir=tmp_path)))
 
 
-def test_the_tables_of_the_contract_are_those_of_the_models() -> None:
-    script = ROOT / "scripts" / "docs_contract.py"
-    spec = importlib.util.spec_from_file_location("docs_contract", script)
+@pytest.mark.parametrize("name", ["docs_contract", "docs_checks"])
+def test_written_tables_are_those_of_the_program(name: str) -> None:
+    script = ROOT / "scripts" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, script)
     assert spec
     assert spec.loader
     generator = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(generator)
     page = generator.PAGE.read_text(encoding="utf-8")
-    assert generator.text() == page, "run: python scripts/docs_contract.py"
+    assert generator.text() == page, f"run: python scripts/{name}.py"

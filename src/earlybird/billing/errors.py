@@ -97,3 +97,7 @@ class AmountMissing(Invalid):
 
 class UnreadableFile(Invalid):
     """The file cannot be read as payments."""
+
+
+class AmountBilled(Conflict):
+    """The amount stands on a document; credit that instead."""

@@ -65,6 +65,7 @@ ADJUSTMENT = Machine(
     moves={
         "approve": (frozenset({AdjustmentState.proposed}), AdjustmentState.approved),
         "waive": (frozenset({AdjustmentState.proposed}), AdjustmentState.waived),
+        "reopen": (frozenset({AdjustmentState.approved, AdjustmentState.waived}), AdjustmentState.proposed),
     },
 )
 

@@ -31,6 +31,7 @@ from earlybird.cli import (
     token,
     user,
     webhooks,
+    worklist,
     writing,
 )
 from earlybird.cli.terminal import failures_shown
@@ -71,6 +72,7 @@ app.command()(charge.charge)
 app.add_typer(bill.app, name="bill")
 app.command()(pay.pay)
 app.command()(reconcile.reconcile)
+app.add_typer(worklist.app, name="worklist")
 app.add_typer(audit.app, name="audit")
 app.add_typer(schedule.app, name="jobs")
 app.add_typer(messages.app, name="messages")

@@ -21,6 +21,9 @@ def reconcile(
         datetime | None,
         typer.Option("--as-of", formats=["%Y-%m-%d"], help="Only the proof, as it stood at the end of that date."),
     ] = None,
+    check: Annotated[
+        list[str] | None, typer.Option("--check", help="Ask this question alone, without the proof; may be repeated.")
+    ] = None,
     as_json: AsJson = False,
     data_dir: DataDir = None,
 ) -> None:
@@ -29,18 +32,20 @@ def reconcile(
     Findings are kept and shown on the console. With --as-of only facts received, charged and issued until the end
     of that date count, in the business's zone, and only the proof is given: questions are about today.
 
-    Exit codes: 0 all clean, 1 an error-level finding, or money lost or over-billed; 3 no database.
+    Exit codes: 0 all clean, 1 an error-level finding, money lost or over-billed, or no such question; 3 no database.
 
     Example: earlybird reconcile --as-of 2025-12-31 --json
     """
+    if check and as_of:
+        raise typer.BadParameter("Questions are about today: --check goes without --as-of.", param_hint="--check")
     ctx = terminal.context()
     day = as_of.date() if as_of else None
     with terminal.database(data_dir) as engine:
         with transaction(engine) as session:
             service.snapshot(session)
             with terminal.console.status("Asking every question …"):
-                answers = [] if day else service.ask(session, ctx)
-                lines = leakage.prove(session, ctx, as_of=day)
+                answers = [] if day else service.ask(session, ctx, only=check)
+                lines = [] if check else leakage.prove(session, ctx, as_of=day)
         if day is None:
             with transaction(engine) as session:
                 service.keep(session, ctx, answers)
@@ -50,11 +55,13 @@ def reconcile(
     if as_json:
         terminal.answer({"ok": not is_wrong, "checks": [service.as_facts(a) for a in answers], "proof": proof})
     else:
-        _show(answers, totals, proof)
+        _show(answers, totals, proof, is_partial=bool(check))
     raise typer.Exit(terminal.REFUSED if is_wrong else terminal.OK)
 
 
-def _show(answers: list[service.Answer], totals: list[leakage.Line], proof: dict[str, Any]) -> None:
+def _show(
+    answers: list[service.Answer], totals: list[leakage.Line], proof: dict[str, Any], *, is_partial: bool
+) -> None:
     out = Console()
     if answers:
         table = Table("#", "Question", "Answer", box=None, pad_edge=False, header_style="bold")
@@ -75,7 +82,7 @@ def _show(answers: list[service.Answer], totals: list[leakage.Line], proof: dict
             label = name.removesuffix("_minor").replace("_", " ")
             table.add_row(label, str(Money(getattr(total, name), total.currency)), style=style)
         out.print(table)
-    if not totals:
+    if not totals and not is_partial:
         out.print("Nothing was delivered" + (f" until {proof['as_of']}." if proof["as_of"] else "."))
 
 

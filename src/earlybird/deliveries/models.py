@@ -322,6 +322,7 @@ class LegacyDelivery(Table):
         Index("legacy_deliveries_customer_id_service_on_idx", "customer_id", "service_on"),
         Index("legacy_deliveries_user_id_idx", "user_id", postgresql_where="user_id IS NOT NULL"),
         Index("legacy_deliveries_order_id_idx", "order_id", postgresql_where="order_id IS NOT NULL"),
+        Index("legacy_deliveries_undecided_idx", "id", postgresql_where="verdict IN ('ambiguous', 'contradictory')"),
     )
 
     id: Mapped[Key]

@@ -83,6 +83,8 @@ GRANTS: tuple[tuple[str, dict[Role, Scope]], ...] = (
     ("reconcile.read", {R.admin: ALL}),
     ("reconcile.run", {R.admin: ALL}),
     ("findings.accept", {R.admin: ALL}),
+    ("worklist.read", {R.admin: ALL, R.support: ALL}),
+    ("worklist.resolve", {R.admin: ALL}),
     ("businesses.read", {R.admin: ALL, R.support: ALL}),
     ("businesses.change", {R.admin: ALL}),
     ("sites.read", EVERYBODY),

@@ -111,3 +111,30 @@ class ImportRejection(Table):
     amount_minor: Mapped[int | None] = mapped_column(BigInteger)
     rejected_at: Mapped[Instant]
     resolved_at: Mapped[datetime | None]
+
+
+class WorklistChoice(Table):
+    """What a person decided about an item of the work list; evidence that the steps and later dumps leave alone.
+
+    `subject_id` is the row decided about. `before` and `after` hold what the decision wrote, to take it back exactly;
+    one that was taken back says when. A subject has one standing choice.
+    """
+
+    __tablename__ = "worklist_choices"
+    __table_args__ = (
+        Index("worklist_choices_standing_key", "subject_id", unique=True, postgresql_where="undone_at IS NULL"),
+    )
+
+    id: Mapped[Key]
+    kind: Mapped[str]
+    subject_id: Mapped[UUID]
+    choice: Mapped[str]
+    target_id: Mapped[UUID | None]
+    reason: Mapped[str]
+    before: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    after: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    made_at: Mapped[Instant]
+    made_by: Mapped[str]
+    undone_at: Mapped[datetime | None]
+    undone_by: Mapped[str | None]
+    undone_reason: Mapped[str | None]

@@ -9,3 +9,7 @@ class CustomerUnknown(NotFound):
 
 class NoSuchFinding(NotFound):
     """There is no such finding."""
+
+
+class NoSuchCheck(NotFound):
+    """There is no question of that name; `earlybird reconcile --json` names them all."""

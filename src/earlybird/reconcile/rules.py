@@ -50,6 +50,22 @@ class Check:
     sql: str
 
 
+TODAY = "CAST(CAST(:now AS timestamptz) AS date)"
+"""The SQL for the day of `:now`, in UTC."""
+
+RUNNING = f"""running AS (
+        SELECT DISTINCT ON (s.id) s.id, s.customer_id, s.address_id, c.name, c.code, c.site_id, c.area_id,
+               c.driver_id AS own_driver_id, v.product_id, v.agreed_price, v.shift, v.driver_id, v.quantity,
+               v.valid_from, v.pattern, v.weekdays
+        FROM subscriptions s
+        JOIN customers c ON c.id = s.customer_id AND c.archived_at IS NULL
+        JOIN subscription_versions v ON v.subscription_id = s.id AND v.valid_from <= greatest(s.starts_on, {TODAY})
+        WHERE s.state = 'active' AND (s.stops_on IS NULL OR s.stops_on > {TODAY})
+        ORDER BY s.id, v.valid_from DESC
+    )"""
+"""The SQL of a WITH clause: the standing orders that run today or are to start, as their version of today says."""
+
+
 def passed_over(key: str) -> str:
     """Return the SQL for: the charging job has made a charge two seconds or more after the row `key` was made."""
     return (

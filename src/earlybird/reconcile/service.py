@@ -14,8 +14,8 @@ from earlybird.audit.models import Finding
 from earlybird.audit.states import MACHINE, Severity
 from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
-from earlybird.reconcile.checks import CHECKS
-from earlybird.reconcile.errors import NoSuchFinding
+from earlybird.reconcile.checks import BY_NAME, CHECKS
+from earlybird.reconcile.errors import NoSuchCheck, NoSuchFinding
 from earlybird.reconcile.rules import GRACE_SECONDS, Check
 
 
@@ -46,10 +46,14 @@ def snapshot(session: Session) -> None:
     run(session, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
-def ask(session: Session, ctx: Ctx) -> list[Answer]:
-    """Ask every question; nothing is written."""
+def ask(session: Session, ctx: Ctx, *, only: Sequence[str] | None = None) -> list[Answer]:
+    """Ask every question, or those named; nothing is written. Raises NoSuchCheck for a name that is none."""
     facts = {"now": ctx.now, "grace": GRACE_SECONDS}
-    return [Answer(check, rows(session, check.sql, facts)) for check in CHECKS]
+    for name in only or ():
+        if name not in BY_NAME:
+            raise NoSuchCheck(field="check", value=name)
+    wanted = [check for check in CHECKS if only is None or check.name in only]
+    return [Answer(check, rows(session, check.sql, facts)) for check in wanted]
 
 
 def keep(session: Session, ctx: Ctx, answers: Sequence[Answer]) -> None:

@@ -18,7 +18,7 @@ from earlybird.kernel.errors import NotFound, Unavailable
 TABLES = wiring.TABLES
 """Whoever opens the database knows every table: foreign keys point across slices."""
 
-RUNS_ON = frozenset({"0003"})
+RUNS_ON = frozenset({"0004"})
 """The schema versions this code can run on. While one version expands and the next contracts, there are two."""
 
 LOCK = "earlybird.migrating"

@@ -281,12 +281,29 @@ def report(
     )
 
 
+OTHER_THAN_ACCEPTED = """
+SELECT k.id FROM findings k
+JOIN jsonb_to_recordset(CAST(:found AS jsonb)) AS f(subject text, money_minor bigint, currency text, facts jsonb)
+  ON f.subject = k.subject
+WHERE k.check_name = :check_name AND k.state = 'accepted'
+  AND (k.facts, k.money_minor, k.currency) IS DISTINCT FROM (coalesce(f.facts, '{}'), f.money_minor, f.currency)
+"""
+
+
 def report_many(session: Session, ctx: Ctx, check_name: str, found: Sequence[Mapping[str, Any]]) -> None:
-    """Keep many findings of one check in one statement."""
+    """Keep many findings of one check: first seen now, or seen again.
+
+    A resolved one opens again, and so does an accepted one when its facts or its money are other than when it was
+    accepted: what was explained is not what is there now.
+    """
     if not found:
         return
     from psycopg.types.json import Jsonb
 
+    facts = {"check_name": check_name, "now": ctx.now, "found": Jsonb([dict(f) for f in found])}
+    other = [row["id"] for row in rows(session, OTHER_THAN_ACCEPTED, facts)]
+    if other:
+        move_many(session, ctx, "findings", MACHINE, "reopen", other, reason="its facts are other than when accepted")
     session.execute(
         text(
             """
@@ -302,10 +319,12 @@ def report_many(session: Session, ctx: Ctx, check_name: str, found: Sequence[Map
                 last_seen_at = excluded.last_seen_at,
                 state = CASE findings.state WHEN 'resolved' THEN 'open' ELSE findings.state END,
                 state_at = CASE findings.state WHEN 'resolved' THEN excluded.last_seen_at
-                                ELSE findings.state_at END
+                                ELSE findings.state_at END,
+                accepted_reason = CASE findings.state WHEN 'accepted' THEN findings.accepted_reason END,
+                accepted_by_id = CASE findings.state WHEN 'accepted' THEN findings.accepted_by_id END
             """
         ),
-        {"check_name": check_name, "now": ctx.now, "found": Jsonb([dict(f) for f in found])},
+        facts,
     )
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import date
 from uuid import UUID
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
 from earlybird.billing import errors
-from earlybird.billing.models import Adjustment
+from earlybird.billing.models import Adjustment, InvoiceLine
 from earlybird.billing.rules import has_right_sign
 from earlybird.billing.states import ADJUSTMENT, AdjustmentKind
 from earlybird.customers.models import Customer
@@ -88,6 +89,19 @@ def waive_adjustment(session: Session, ctx: Ctx, adjustment_id: UUID, *, reason:
     row = _locked(session, adjustment_id)
     audit.move(session, ctx, row, ADJUSTMENT, "waive", reason=reason)
     row.approver = ctx.actor.name
+    session.flush()  # a bill run in this transaction reads it with SQL
+    return row
+
+
+def reopen_adjustment(session: Session, ctx: Ctx, adjustment_id: UUID, *, reason: str) -> Adjustment:
+    """Take a decision about an amount back; refused once the amount stands on a document."""
+    if not reason.strip():
+        raise errors.ReasonMissing(field="reason")
+    row = _locked(session, adjustment_id)
+    if session.scalar(select(InvoiceLine.id).where(InvoiceLine.adjustment_id == adjustment_id)):
+        raise errors.AmountBilled(adjustment=adjustment_id)
+    audit.move(session, ctx, row, ADJUSTMENT, "reopen", reason=reason)
+    row.approver = None
     session.flush()  # a bill run in this transaction reads it with SQL
     return row
 

@@ -67,6 +67,7 @@ ON CONFLICT (source, account) DO UPDATE
 SET customer_id = excluded.customer_id, verdict = excluded.verdict, candidates = excluded.candidates
 WHERE (legacy_accounts.customer_id, legacy_accounts.verdict, legacy_accounts.candidates)
       IS DISTINCT FROM (excluded.customer_id, excluded.verdict, excluded.candidates)
+  AND NOT EXISTS (SELECT FROM worklist_choices w WHERE w.subject_id = legacy_accounts.user_id AND w.undone_at IS NULL)
 """
 
 

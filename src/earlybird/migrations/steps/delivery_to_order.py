@@ -2,9 +2,9 @@
 
 A row names its order (and no other customer's); or it is the only order of the same customer or
 account, told delivered on that day, that no other boy took. More than one: ambiguous, listed with the
-candidates, never guessed. The last word on a visit confirms that visit's standing orders, a partial
-one in the share its products tell. A one-time order told delivered (or not delivered) is confirmed by its row, or
-where there is none by its own record.
+candidates, never guessed; what a person chose stands. The last word on a visit confirms that visit's standing
+orders, a partial one in the share its products tell. A one-time order told delivered (or not delivered) is
+confirmed by its row, or where there is none by its own record.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ WITH fact AS (
     SELECT l.id, l.customer_id, l.user_id, l.driver_key, l.service_on, l.status, l.order_key, p.kind
     FROM legacy_deliveries l LEFT JOIN legacy_parties p ON p.customer_id = l.customer_id
     WHERE (l.customer_id = ANY(:customers) OR (:nobody AND l.customer_id IS NULL)) AND l.order_id IS NULL
+      AND NOT EXISTS (SELECT FROM worklist_choices w WHERE w.subject_id = l.id AND w.undone_at IS NULL)
 ), told AS (
     SELECT o.id, d.key, o.customer_id, o.placed_by_id, o.service_on, d.facts->>'driver' AS driver_key, p.kind,
            d.facts->>'status' IN ('delivered', 'partially_delivered') AS is_done
@@ -234,6 +235,7 @@ JOIN orders o ON o.id = l.order_id
 JOIN legacy_parties p ON p.customer_id = o.customer_id AND p.kind = 'customer'
 LEFT JOIN legacy_parties own ON own.customer_id = l.customer_id
 WHERE o.customer_id <> l.customer_id
+  AND NOT EXISTS (SELECT FROM worklist_choices w WHERE w.subject_id = l.id AND w.undone_at IS NULL)
   AND (l.user_id IS NULL OR o.placed_by_id <> l.user_id OR (o.placed_by_id IS NULL AND own.kind = 'customer'))
 UNION ALL
 SELECT e.id, 'the event and its stop disagree on the customer or the day' FROM delivery_events e

@@ -41,9 +41,8 @@ CHECK = Check(
     LEFT JOIN postings p ON p.journal_id = j.id AND p.account IN ('receivable', 'customer_advance')
     WHERE j.kind = 'payment' AND j.reverses_id IS NULL
       AND NOT EXISTS (SELECT FROM payments y WHERE y.journal_id = j.id)
-      AND NOT EXISTS (SELECT FROM payments y JOIN journals k ON k.business_id = y.business_id
-                      WHERE y.journal_id IS NULL AND k.id = j.id AND y.customer_id = p.customer_id
-                        AND y.amount_minor = -p.amount_minor)
+      AND NOT EXISTS (SELECT FROM payments y WHERE y.journal_id IS NULL AND y.business_id = j.business_id
+                        AND y.customer_id = p.customer_id AND y.amount_minor = -p.amount_minor)
     GROUP BY j.id, j.posted_on
 """,
 )

@@ -24,22 +24,6 @@ def execute_script(path: Path) -> None:
 
 
 def upgrade() -> None:
-    op.create_table('backups',
-    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
-    sa.Column('name', sa.Text(), nullable=False),
-    sa.Column('place', sa.Text(), nullable=False),
-    sa.Column('made_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('schema_version', sa.Text(), nullable=False),
-    sa.Column('byte_count', sa.BigInteger(), nullable=False),
-    sa.Column('is_encrypted', sa.Boolean(), nullable=False),
-    sa.Column('manifest_digest', sa.Text(), nullable=False),
-    sa.Column('drilled_at', sa.DateTime(timezone=True), nullable=True),
-    sa.Column('is_proven', sa.Boolean(), nullable=True),
-    sa.Column('proof', postgresql.JSONB(astext_type=sa.Text()), server_default='{}', nullable=False),
-    sa.Column('removed_at', sa.DateTime(timezone=True), nullable=True),
-    sa.PrimaryKeyConstraint('id', name=op.f('backups_pkey')),
-    sa.UniqueConstraint('name', name=op.f('backups_name_key'))
-    )
     op.create_table('device_sequences',
     sa.Column('owner', sa.Text(), nullable=False),
     sa.Column('device', sa.Text(), nullable=False),
@@ -108,14 +92,6 @@ def upgrade() -> None:
     op.create_table('unbooked_cash',
     sa.Column('cash_id', sa.Uuid(), nullable=False),
     sa.PrimaryKeyConstraint('cash_id', name=op.f('unbooked_cash_pkey'))
-    )
-    op.create_table('write_stops',
-    sa.Column('id', sa.Uuid(), server_default=sa.text('new_id()'), nullable=False),
-    sa.Column('reason', sa.Text(), nullable=False),
-    sa.Column('actor_name', sa.Text(), nullable=False),
-    sa.Column('stopped_at', sa.DateTime(timezone=True), nullable=False),
-    sa.Column('lifted_at', sa.DateTime(timezone=True), nullable=True),
-    sa.PrimaryKeyConstraint('id', name=op.f('write_stops_pkey'))
     )
     op.create_table('driver_shifts',
     sa.Column('driver_id', sa.Uuid(), nullable=False),
@@ -408,27 +384,11 @@ def upgrade() -> None:
     op.create_index('payments_delivery_id_key', 'payments', ['delivery_id'], unique=True, postgresql_where="state = 'recorded' AND delivery_id IS NOT NULL")
     op.add_column('sites', sa.Column('latitude', sa.Numeric(precision=9, scale=6), nullable=True))
     op.add_column('sites', sa.Column('longitude', sa.Numeric(precision=9, scale=6), nullable=True))
-    op.add_column('step_residue', sa.Column('position', sa.Integer(), server_default='0', nullable=False))
-    op.add_column('step_residue', sa.Column('keys', postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True))
-    op.add_column('step_residue', sa.Column('after', postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True))
-    op.add_column('step_residue', sa.Column('reverted_at', sa.DateTime(timezone=True), nullable=True))
-    op.alter_column('step_residue', 'ids',
-               existing_type=postgresql.ARRAY(sa.UUID()),
-               nullable=True)
-    op.add_column('steps', sa.Column('wish', sa.Text(), nullable=True))
     execute_script(GUARDS)
 
 
 def downgrade() -> None:
     execute_script(UNGUARD)
-    op.drop_column('steps', 'wish')
-    op.alter_column('step_residue', 'ids',
-               existing_type=postgresql.ARRAY(sa.UUID()),
-               nullable=False)
-    op.drop_column('step_residue', 'reverted_at')
-    op.drop_column('step_residue', 'after')
-    op.drop_column('step_residue', 'keys')
-    op.drop_column('step_residue', 'position')
     op.drop_column('sites', 'longitude')
     op.drop_column('sites', 'latitude')
     op.drop_index('payments_delivery_id_key', table_name='payments', postgresql_where="state = 'recorded' AND delivery_id IS NOT NULL")
@@ -487,7 +447,6 @@ def downgrade() -> None:
     op.drop_index(op.f('cash_settlements_business_id_idx'), table_name='cash_settlements')
     op.drop_table('cash_settlements')
     op.drop_table('driver_shifts')
-    op.drop_table('write_stops')
     op.drop_table('unbooked_cash')
     op.drop_table('message_facts')
     op.drop_index(op.f('job_runs_started_at_idx'), table_name='job_runs')
@@ -496,4 +455,3 @@ def downgrade() -> None:
     op.drop_table('job_clocks')
     op.drop_table('files')
     op.drop_table('device_sequences')
-    op.drop_table('backups')

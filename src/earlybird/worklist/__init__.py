@@ -1,0 +1,1 @@
+"""What nobody but a person can decide: ambiguous links, rows that did not come in, proposed amounts."""
