@@ -15,9 +15,14 @@ STATEMENT_TIMEOUT = "30s"
 engine: Engine | None = context.config.attributes.get("engine")
 
 
+OF_STEPS = ("_held_fkey", "_held_check", "_hot_idx")
+"""How the names of constraints and indexes end that a reversible step builds and takes away; no version knows them."""
+
+
 def include(obj: object, name: str | None, kind: str, reflected: bool, other: object) -> bool:  # noqa: FBT001
-    """Leave the queue's own tables to the queue."""
-    return not (kind == "table" and reflected and str(name).startswith("procrastinate"))
+    """Leave the queue's own tables to the queue, and to the steps what they build."""
+    is_theirs = (kind == "table" and str(name).startswith("procrastinate")) or str(name).endswith(OF_STEPS)
+    return not (reflected and is_theirs)
 
 
 def _print_scripts() -> None:
