@@ -187,9 +187,7 @@ def _check_day(
 ) -> None:
     """Refuse a day or shift that cannot be ordered for: by whom, too late, too early, or that the site does not run."""
     today = business_day(ctx.now, buyer["zone"])
-    is_stopped = buyer["is_stopped"] and (
-        buyer["state_from"] is None or buyer["state_from"] <= (service_on or today)
-    )
+    is_stopped = buyer["is_stopped"] and (buyer["state_from"] is None or buyer["state_from"] <= (service_on or today))
     if (buyer["is_archived"] or is_stopped) and policies.is_on(session, policies.REFERENCES):
         raise errors.CustomerGone(field="customer_id")
     if service_on is None:
@@ -260,7 +258,13 @@ def _priced(
 def _line(
     session: Session,
     ctx: Ctx,
-    order: Order, offers: dict[UUID, dict[str, Any]], wish: Wanted, *, field: str, key: UUID, position: int
+    order: Order,
+    offers: dict[UUID, dict[str, Any]],
+    wish: Wanted,
+    *,
+    field: str,
+    key: UUID,
+    position: int,
 ) -> OrderLine:
     offer = offers.get(wish.product_id)
     if offer is None:

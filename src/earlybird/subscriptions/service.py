@@ -19,6 +19,7 @@ from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.ids import new_id
 from earlybird.subscriptions import queries, rules
 from earlybird.subscriptions.errors import (
+    CustomerStopped,
     CutoffPassed,
     DatesReversed,
     DriverNotYours,
@@ -299,8 +300,10 @@ def _check_runs(order: Subscription, day: date, *, field: str) -> None:
 def _check_wishes(session: Session, ctx: Ctx, business_id: UUID, wishes: dict[str, Any]) -> None:
     """Refuse a product that is not sold to the customer, what is out of bounds, and a driver who is none."""
     product_id = wishes.get("product_id")
-    if product_id and not queries.is_sold(session, product_id, business_id) and (
-        policies.is_on(session, policies.REFERENCES) or not queries.was_sold(session, product_id, business_id)
+    if (
+        product_id
+        and not queries.is_sold(session, product_id, business_id)
+        and (policies.is_on(session, policies.REFERENCES) or not queries.was_sold(session, product_id, business_id))
     ):
         raise NotSold(field="product_id", product_id=product_id)
     fields.check(session, "subscription_versions", **wishes)
