@@ -35,7 +35,5 @@ CHECK = Check(
     title="Does every row that is named exist?",
     severity=Severity.warning,
     kind=Kind.live,
-    sql=" UNION ALL ".join(
-        EACH.format(table=table, column=column, target=target) for table, column, target in NAMED
-    ),
+    sql=" UNION ALL ".join(EACH.format(table=table, column=column, target=target) for table, column, target in NAMED),
 )
