@@ -135,20 +135,19 @@ SWITCH, HOLD, SET_RIGHT, PROVE = "switch", "hold", "set right", "prove"
 BY_NAME: dict[str, Pointer | Carried] = {one.name: one for one in (*POINTERS, *CARRIED)}
 
 TO_ORDER = {
-    "order_lines": "orders o WHERE o.id = t.order_id",
-    "deliveries": "orders o WHERE o.id = t.order_id",
-    "delivery_lines": "deliveries d JOIN orders o ON o.id = d.order_id WHERE d.id = t.delivery_id",
+    "order_lines": "orders o ON o.id = t.order_id",
+    "deliveries": "orders o ON o.id = t.order_id",
+    "delivery_lines": "deliveries d ON d.id = t.delivery_id JOIN orders o ON o.id = d.order_id",
 }
 """How a row that may be set right leads to its order."""
 
 # What is charged was billed to somebody, or will be: who that was is for a person to say.
 ASTRAY = """
 CREATE TEMP TABLE astray ON COMMIT DROP AS
-SELECT t.id, (SELECT o.customer_id FROM {way}) AS customer_id FROM {table} t
-WHERE t.customer_id <> (SELECT o.customer_id FROM {way}) AND NOT EXISTS (
+SELECT t.id, o.customer_id FROM {table} t JOIN {way} WHERE o.customer_id <> t.customer_id AND NOT EXISTS (
     SELECT FROM order_lines l JOIN delivery_lines x ON x.order_line_id = l.id
     JOIN delivery_event_lines e ON e.delivery_line_id = x.id JOIN charges c ON c.event_line_id = e.id
-    WHERE l.order_id = (SELECT o.id FROM {way}))
+    WHERE l.order_id = o.id)
 """
 
 
@@ -223,7 +222,8 @@ def _words(one: Carried) -> dict[str, str]:
 
 def _set_right(session: Session, batch: Batch, table: str) -> int:
     """Give the rows of other customers their order's, where nothing of the order is charged."""
-    run(session, ASTRAY.format(table=table, way=TO_ORDER[table]))
+    if not run(session, ASTRAY.format(table=table, way=TO_ORDER[table])):
+        return 0
     residue.columns(session, batch, table, ("customer_id",), "SELECT id FROM astray")
     return run(session, f"UPDATE {table} t SET customer_id = a.customer_id FROM astray a WHERE a.id = t.id")
 
