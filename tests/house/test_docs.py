@@ -90,9 +90,15 @@ def commands(page: Path) -> list[str]:
     return shell + [words.removeprefix("earlybird ") for words in spans(page) if words.startswith("earlybird ")]
 
 
+@cache
+def root() -> Any:
+    """The command line, made once: it takes a twentieth of a second."""
+    return typer.main.get_command(app)
+
+
 def resolve(words: list[str]) -> tuple[Any, list[str]]:
     """Follow words down the commands; return the last command and what is left."""
-    command: Any = typer.main.get_command(app)
+    command: Any = root()
     while words and words[0] in getattr(command, "commands", {}):
         command, words = command.commands[words[0]], words[1:]
     return command, words
