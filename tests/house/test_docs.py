@@ -125,9 +125,9 @@ def every(command: Any, path: str = "earlybird") -> dict[str, str]:
     return {k: v for name, inner in command.commands.items() for k, v in every(inner, f"{path} {name}").items()}
 
 
-@pytest.mark.parametrize("path", every(typer.main.get_command(app)))
+@pytest.mark.parametrize("path", every(root()))
 def test_every_command_shows_an_example_of_itself(path: str) -> None:
-    help_ = every(typer.main.get_command(app))[path]
+    help_ = every(root())[path]
     assert re.search(r"Example: .*" + re.escape(path), help_), f"{path} --help has no example"
 
 
