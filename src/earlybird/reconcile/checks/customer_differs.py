@@ -37,7 +37,8 @@ CHECK = Check(
     WHERE d.customer_id <> k.customer_id
     UNION ALL
     SELECT 'event_line:' || y.id, format('What was told of %s is another customer''s than the word', y.service_on),
-           NULL, NULL, e.customer_id, jsonb_build_object('event_id', e.id, 'event_line_id', y.id, 'named', y.customer_id)
+           NULL, NULL, e.customer_id, jsonb_build_object('event_id', e.id, 'event_line_id', y.id, 'named',
+             y.customer_id)
     FROM delivery_event_lines y JOIN delivery_events e ON e.id = y.event_id
     WHERE e.customer_id <> y.customer_id
     UNION ALL
