@@ -114,11 +114,29 @@ class Planned:
         }
 
 
-ROW_LOCKS = {"AccessShareLock", "RowShareLock", "RowExclusiveLock"}
+STRENGTH = {
+    mode: place
+    for place, mode in enumerate(
+        (
+            "AccessShareLock",
+            "RowShareLock",
+            "RowExclusiveLock",
+            "ShareUpdateExclusiveLock",
+            "ShareLock",
+            "ShareRowExclusiveLock",
+            "ExclusiveLock",
+            "AccessExclusiveLock",
+        )
+    )
+}
+"""Modes of locks, the weakest first; the first three are row locks."""
 
 
 def _unannounced(step: Step, locks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [lock for lock in locks if lock["mode"] not in ROW_LOCKS and step.locks.get(lock["table"]) != lock["mode"]]
+    """Return the locks stronger than the step announces; announcing one announces the weaker ones."""
+    return [
+        lock for lock in locks if STRENGTH[lock["mode"]] > STRENGTH[step.locks.get(lock["table"], "RowExclusiveLock")]
+    ]
 
 
 def _row(session: Session, step: Step) -> StepRow:
@@ -215,17 +233,17 @@ class _Rehearsal:
 def plan(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None) -> Planned:
     """Run every batch for real and roll it back; nothing of the database changes.
 
-    A batch of a step with one phase is a transaction of its own. Where later phases build on earlier ones, those
-    stay until the end of the plan, and each batch of the last phase is rolled back at once. A step that builds on
-    an unapplied one plans what it could do today; `plan_all` plans them one upon the other.
+    A batch of a step with one phase, or of a piecewise one, is a transaction of its own. Where later phases build on
+    earlier ones, those stay until the end of the plan, and each batch of the last phase is rolled back at once. A step
+    that builds on an unapplied one plans what it could do today; `plan_all` plans them one upon the other.
     """
     with db.alone(engine, LOCK):
         with db.rehearsal(engine) as session:
             phases = step.phases(session)
         tried = _Rehearsal(ctx, step, progress)
         tried.count = sum(len(phase) for phase in phases)
-        if len(phases) == 1:
-            for chunk in phases[0]:
+        if len(phases) == 1 or step.piecewise:
+            for chunk in itertools.chain.from_iterable(phases):
                 with db.rehearsal(engine) as session:
                     tried.batch(session, chunk, is_last=True)
             with db.rehearsal(engine) as session:
@@ -657,6 +675,11 @@ def verify(engine: Engine, step: Step) -> list[dict[str, Any]]:
         return wrong + (images.unlike(session, step, row[0]["id"]) if row else [])
 
 
+def _unasked(step: Step) -> StepState:
+    """Return where a step stands that was never run: what the program is built like holds without."""
+    return StepState.applied if step.is_structural else StepState.pending
+
+
 def listing(engine: Engine) -> list[dict[str, Any]]:
     """Return every step with its state and its last run."""
     with db.rehearsal(engine) as session:
@@ -670,7 +693,7 @@ def listing(engine: Engine) -> list[dict[str, Any]]:
             "touches": list(step.touches),
             "warning": step.warning,
             "opens_a_hole": step.opens_a_hole,
-            "state": found.get(step.number, {}).get("state", "pending"),
+            "state": found.get(step.number, {}).get("state", _unasked(step)),
             "since": found.get(step.number, {}).get("state_at"),
             "wish": found.get(step.number, {}).get("wish"),
             "rows": found.get(step.number, {}).get("row_counts"),
