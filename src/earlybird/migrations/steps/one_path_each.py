@@ -20,7 +20,7 @@ from earlybird.migrations.protocol import Batch, Kind
 NUMBER = 28
 NAME = "one_path_each"
 TITLE = "One way in"
-REASON = "Of two paths to one operation one is forgotten when a rule changes; the old system had 29 such routes."
+REASON = "Of two paths to one operation one is forgotten when a rule changes."
 KIND = Kind.structural
 TOUCHES = ()
 WARNING = "Nothing can be reverted: it is how the program is built."

@@ -17,7 +17,7 @@ from earlybird.migrations.protocol import Batch, Kind
 NUMBER = 34
 NAME = "schema_both_ways"
 TITLE = "Every schema version goes both ways"
-REASON = "The old migrations could be run in one direction only, and nobody knew which had been."
+REASON = "Old migrations shared numbers and the runner knew only some: nobody could say where a database stood."
 KIND = Kind.structural
 TOUCHES = ()
 WARNING = "Nothing can be reverted: it is how the program is built."

@@ -44,27 +44,25 @@ NOBODY = "('', 'unknown', 'anonymous', 'none', 'null', 'legacy')"
 
 TOLD = f"""
 CREATE TEMP TABLE told_of_event ON COMMIT DROP AS
-SELECT * FROM (
-    SELECT e.id,
-           coalesce(CAST(p.user_id AS uuid), e.actor_id) AS actor_id,
+SELECT t.*
+FROM legacy_deliveries l
+JOIN legacy_documents d ON d.id = l.id
+CROSS JOIN LATERAL jsonb_to_record(d.facts) AS f(by text, by_name text, method text, confirmed_at timestamptz,
+                                                 address text, device text)
+JOIN delivery_events e ON e.legacy_delivery_id = l.id AND e.actor_kind = 'legacy'
+LEFT JOIN legacy_person p ON p.key = f.by
+CROSS JOIN LATERAL (
+    SELECT e.id, coalesce(CAST(p.user_id AS uuid), e.actor_id) AS actor_id,
            coalesce(CASE WHEN lower(f.by_name) NOT IN {NOBODY} THEN f.by_name END, p.name, e.actor_name) AS actor_name,
            coalesce(f.confirmed_at, e.device_at) AS device_at,
            coalesce(e.address, f.address) AS address, coalesce(e.device, f.device) AS device,
            coalesce(e.told, nullif(jsonb_strip_nulls(jsonb_build_object('method', f.method, 'confirmed_by', f.by)),
                                    '{{}}')) AS told
-    FROM legacy_deliveries l
-    JOIN delivery_events e ON e.legacy_delivery_id = l.id AND e.actor_kind = 'legacy'
-    JOIN legacy_documents d ON d.id = l.id
-    CROSS JOIN LATERAL jsonb_to_record(d.facts) AS f(by text, by_name text, method text, confirmed_at timestamptz,
-                                                     address text, device text)
-    LEFT JOIN legacy_person p ON p.key = f.by
-    WHERE (l.customer_id = ANY(:customers) OR (:nobody AND l.customer_id IS NULL))
-      AND (f.by IS NOT NULL OR f.by_name IS NOT NULL OR f.method IS NOT NULL OR f.confirmed_at IS NOT NULL
-           OR f.address IS NOT NULL OR f.device IS NOT NULL)
 ) t
-WHERE EXISTS (SELECT FROM delivery_events e WHERE e.id = t.id
-    AND (e.actor_id, e.actor_name, e.device_at, e.address, e.device, e.told) IS DISTINCT FROM
-        (t.actor_id, t.actor_name, t.device_at, t.address, t.device, t.told))
+WHERE (l.customer_id = ANY(:customers) OR (:nobody AND l.customer_id IS NULL))
+  AND d.facts ?| ARRAY['by', 'by_name', 'method', 'confirmed_at', 'address', 'device']
+  AND (e.actor_id, e.actor_name, e.device_at, e.address, e.device, e.told) IS DISTINCT FROM
+      (t.actor_id, t.actor_name, t.device_at, t.address, t.device, t.told)
 """
 
 COLUMNS = ("actor_id", "actor_name", "device_at", "address", "device", "told")
