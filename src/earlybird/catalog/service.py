@@ -24,6 +24,7 @@ from earlybird.catalog.errors import (
 )
 from earlybird.catalog.models import Product, TaxClass
 from earlybird.catalog.states import Measure, PriceScope, TaxComponent
+from earlybird.infra import fields
 from earlybird.infra.db import lock, rows, run, value
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.ids import new_id
@@ -70,6 +71,7 @@ def create_product(
 ) -> UUID:
     """Sell something new, of one business; it needs a price before it can be ordered. Two may share a name."""
     business_id = queries.only_business(session, business_id)
+    fields.check(session, "products", pack_size=pack_size)
     if not value(session, "SELECT true FROM units WHERE code = :code", {"code": unit_code}):
         raise UnitUnknown(field="unit_code", unit_code=unit_code)
     _check_tax_class(session, business_id, tax_class_id)
@@ -94,6 +96,7 @@ def change_product(session: Session, ctx: Ctx, product_id: UUID, **facts: Any) -
     if row.archived_at is not None:
         raise NoSuchProduct(field="product_id", product_id=product_id)
     _check_tax_class(session, row.business_id, facts.get("tax_class_id"))
+    fields.check(session, "products", **facts)
     audit.change(session, ctx, row, facts, action="catalog.change_product", entity="product")
 
 
@@ -130,6 +133,7 @@ def set_price(
     today = queries.today(session, ctx, product.business_id)
     if valid_from < today:
         raise PriceHasBegun(field="valid_from", valid_from=valid_from, today=today)
+    fields.check(session, "prices", unit_price=unit_price)
     whose = {"customer_id": customer_id, "business_id": product.business_id}
     if customer_id and not value(
         session, "SELECT true FROM customers WHERE id = :customer_id AND business_id = :business_id", whose

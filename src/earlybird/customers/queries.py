@@ -47,6 +47,12 @@ def depot_of(known: dict[UUID | None, dict[str, Any]], site_id: UUID | None) -> 
     return known[site_id]
 
 
+def country(session: Session, site_id: UUID) -> str:
+    """Return the country of a site (ISO 3166-1, two letters)."""
+    asked = "SELECT b.country FROM sites s JOIN businesses b ON b.id = s.business_id WHERE s.id = :id"
+    return str(value(session, asked, {"id": site_id}))
+
+
 def zone(session: Session, site_id: UUID) -> str:
     """Return the time zone of a site."""
     return str(value(session, "SELECT zone FROM sites WHERE id = :id", {"id": site_id}))

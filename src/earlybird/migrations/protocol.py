@@ -90,8 +90,6 @@ class Step:
     """Tables filled by triggers without a foreign key → (column, the table it names); rows go with what they name."""
     passing: tuple[str, ...] = ()
     """Tables whose rows come and go by themselves (work lists): what became of them is not asked."""
-    piecewise: bool = False
-    """Whether no chunk needs what another did: then a plan tries each in a transaction of its own."""
     stakes: Callable[[Session], list[Stake]] = nothing_at_stake
     unclear: Callable[[Session], list[dict[str, Any]]] | None = None
     """List what could not be decided: `id`, `what`, `candidates`."""

@@ -11,7 +11,7 @@ from earlybird.migrations.errors import NoSuchStep
 from earlybird.migrations.protocol import Step
 
 REQUIRED = ("NUMBER", "NAME", "TITLE", "REASON", "TOUCHES", "WARNING")
-OPTIONAL = ("KIND", "LOCKS", "OPENS_A_HOLE", "SWITCHES", "LOOSENS", "FOLLOWS", "PASSING", "PIECEWISE")
+OPTIONAL = ("KIND", "LOCKS", "OPENS_A_HOLE", "SWITCHES", "LOOSENS", "FOLLOWS", "PASSING")
 FUNCTIONS = ("phases", "apply", "verify")
 HOOKS = ("stakes", "unclear", "revert", "reverted", "build", "tear_down")
 

@@ -24,7 +24,7 @@ from earlybird.migrations import errors, images, queries, residue
 from earlybird.migrations.models import Step as StepRow
 from earlybird.migrations.models import StepRun
 from earlybird.migrations.pace import Pace, Watch
-from earlybird.migrations.protocol import Batch
+from earlybird.migrations.protocol import Batch, Kind
 from earlybird.migrations.protocol import Step as Step  # noqa: PLC0414  who runs steps names them from here
 from earlybird.migrations.registry import STEPS as STEPS  # noqa: PLC0414
 from earlybird.migrations.registry import between as between  # noqa: PLC0414
@@ -114,28 +114,24 @@ class Planned:
         }
 
 
-STRENGTH = {
-    mode: place
-    for place, mode in enumerate(
-        (
-            "AccessShareLock",
-            "RowShareLock",
-            "RowExclusiveLock",
-            "ShareUpdateExclusiveLock",
-            "ShareLock",
-            "ShareRowExclusiveLock",
-            "ExclusiveLock",
-            "AccessExclusiveLock",
-        )
-    )
-}
-"""Modes of locks, the weakest first; the first three are row locks."""
+STRENGTH = (
+    "AccessShareLock",
+    "RowShareLock",
+    "RowExclusiveLock",
+    "ShareUpdateExclusiveLock",
+    "ShareLock",
+    "ShareRowExclusiveLock",
+    "ExclusiveLock",
+    "AccessExclusiveLock",
+)
+"""The locks of a table, the weakest first; the first three are row locks."""
 
 
 def _unannounced(step: Step, locks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the locks stronger than the step announces; announcing one announces the weaker ones."""
     return [
-        lock for lock in locks if STRENGTH[lock["mode"]] > STRENGTH[step.locks.get(lock["table"], "RowExclusiveLock")]
+        lock
+        for lock in locks
+        if STRENGTH.index(lock["mode"]) > STRENGTH.index(step.locks.get(lock["table"], "RowExclusiveLock"))
     ]
 
 
@@ -233,16 +229,17 @@ class _Rehearsal:
 def plan(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None) -> Planned:
     """Run every batch for real and roll it back; nothing of the database changes.
 
-    A batch of a step with one phase, or of a piecewise one, is a transaction of its own. Where later phases build on
-    earlier ones, those stay until the end of the plan, and each batch of the last phase is rolled back at once. A step
-    that builds on an unapplied one plans what it could do today; `plan_all` plans them one upon the other.
+    A batch of a step with one phase is a transaction of its own, and so is each of a step that enforces: a lock on a
+    table is held for a moment only. Where later phases build on earlier ones, those stay until the end of the plan,
+    and each batch of the last phase is rolled back at once. A step that builds on
+    an unapplied one plans what it could do today; `plan_all` plans them one upon the other.
     """
     with db.alone(engine, LOCK):
         with db.rehearsal(engine) as session:
             phases = step.phases(session)
         tried = _Rehearsal(ctx, step, progress)
         tried.count = sum(len(phase) for phase in phases)
-        if len(phases) == 1 or step.piecewise:
+        if len(phases) == 1 or step.kind is Kind.enforces:
             for chunk in itertools.chain.from_iterable(phases):
                 with db.rehearsal(engine) as session:
                     tried.batch(session, chunk, is_last=True)
@@ -675,9 +672,9 @@ def verify(engine: Engine, step: Step) -> list[dict[str, Any]]:
         return wrong + (images.unlike(session, step, row[0]["id"]) if row else [])
 
 
-def _unasked(step: Step) -> StepState:
-    """Return where a step stands that was never run: what the program is built like holds without."""
-    return StepState.applied if step.is_structural else StepState.pending
+def _unasked(step: Step) -> str:
+    """Return where a step stands that was never run: how the program is built holds without."""
+    return str(StepState.applied if step.is_structural else StepState.pending)
 
 
 def listing(engine: Engine) -> list[dict[str, Any]]:

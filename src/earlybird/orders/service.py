@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
 from earlybird.identity.rules import Scope
+from earlybird.infra import fields, policies
 from earlybird.infra.db import run
 from earlybird.kernel import ids
 from earlybird.kernel.clock import business_day
@@ -61,7 +62,7 @@ def place(
     Only a business customer's order may leave the day open; it then costs what is in force today. `after_cutoff`:
     also for a day whose cut-off has passed, if it is not past itself.
     """
-    _check_lines(ctx, lines)
+    _check_lines(session, ctx, lines)
     buyer = queries.find_buyer(session, ctx, customer_id)
     if buyer is None:
         raise NoSuchCustomer(field="customer_id", customer_id=customer_id)
@@ -108,7 +109,7 @@ def change(
 
     A line that stays keeps its price unless another is given; one that is not named is cancelled.
     """
-    _check_lines(ctx, lines)
+    _check_lines(session, ctx, lines)
     order = queries.get_for_update(session, ctx, order_id)
     if order.source != OrderSource.one_time:
         raise errors.MadeByStandingOrder(field="order_id")
@@ -163,9 +164,12 @@ def _end(session: Session, ctx: Ctx, order: Order, verb: str, reason: str) -> Or
     return order
 
 
-def _check_lines(ctx: Ctx, lines: Sequence[Wanted]) -> None:
+def _check_lines(session: Session, ctx: Ctx, lines: Sequence[Wanted]) -> None:
     if not lines or any(line.quantity <= 0 for line in lines):
         raise errors.NothingOrdered(field="lines")
+    for place, line in enumerate(lines):
+        wished = {"quantity": line.quantity, "unit_price": line.unit_price}
+        fields.check(session, "order_lines", inside=f"lines.{place}.", **wished)
     if Scope.all not in ctx.actor.scopes:
         for place, line in enumerate(lines):
             if line.unit_price is not None:
@@ -183,9 +187,8 @@ def _check_day(
 ) -> None:
     """Refuse a day or shift that cannot be ordered for: by whom, too late, too early, or that the site does not run."""
     today = business_day(ctx.now, buyer["zone"])
-    if buyer["is_archived"] or (
-        buyer["is_stopped"] and (buyer["state_from"] is None or buyer["state_from"] <= (service_on or today))
-    ):
+    is_stopped = buyer["is_stopped"] and (buyer["state_from"] is None or buyer["state_from"] <= (service_on or today))
+    if (buyer["is_archived"] or is_stopped) and policies.is_on(session, policies.REFERENCES):
         raise errors.CustomerGone(field="customer_id")
     if service_on is None:
         if buyer["kind"] != BUSINESS or shift is not None:
@@ -247,18 +250,26 @@ def _priced(
     offers = queries.offers(session, order.seller_id, order.customer_id, keys, day)
     line_ids = sorted(ids.new_id() for _ in wished)  # so that by id they stand as they were named
     return [
-        _line(ctx, order, offers, wish, field=f"lines.{place}", key=line_ids[n], position=first + n)
+        _line(session, ctx, order, offers, wish, field=f"lines.{place}", key=line_ids[n], position=first + n)
         for n, (place, wish) in enumerate(wished)
     ]
 
 
 def _line(
-    ctx: Ctx, order: Order, offers: dict[UUID, dict[str, Any]], wish: Wanted, *, field: str, key: UUID, position: int
+    session: Session,
+    ctx: Ctx,
+    order: Order,
+    offers: dict[UUID, dict[str, Any]],
+    wish: Wanted,
+    *,
+    field: str,
+    key: UUID,
+    position: int,
 ) -> OrderLine:
     offer = offers.get(wish.product_id)
     if offer is None:
         raise errors.NoSuchProduct(field=f"{field}.product_id", product_id=wish.product_id)
-    if offer["is_archived"]:
+    if offer["is_archived"] and policies.is_on(session, policies.REFERENCES):
         raise errors.NotSoldAnyMore(field=f"{field}.product_id", product=offer["name"])
     is_given = wish.unit_price is not None
     unit_price = wish.unit_price if is_given else offer["unit_price"]

@@ -27,4 +27,5 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'invoice % is issued: % refused', OLD.id, TG_OP USING ERRCODE = 'restrict_violation';
 END $$;
+DROP FUNCTION refuse_unfit() CASCADE;
 DROP FUNCTION takes_back();

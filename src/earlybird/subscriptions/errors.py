@@ -31,6 +31,10 @@ class NotSold(Invalid):
     """There is no such product at the business that serves the customer, or it is not sold any more."""
 
 
+class CustomerStopped(Conflict):
+    """The customer is stopped by the day it would begin; start them again first."""
+
+
 class NotTheirAddress(Invalid):
     """That is no address of the customer."""
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
 from earlybird.identity.rules import Scope
+from earlybird.infra import fields, policies
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.ids import new_id
 from earlybird.subscriptions import queries, rules
@@ -83,9 +84,12 @@ def create(
 ) -> Subscription:
     """Take a standing order, due from `starts_on`; quantity in the product's unit, `stops_on` the first day without."""
     customer = queries.customer_served(session, ctx, customer_id)
-    _check_wishes(session, ctx, customer["business_id"], {"product_id": product_id, **wishes})
+    _check_wishes(session, ctx, customer["business_id"], {"product_id": product_id, "quantity": quantity, **wishes})
     if address_id is not None and not queries.lives_at(session, customer_id, address_id):
         raise NotTheirAddress(field="address_id", address_id=address_id)
+    is_gone = customer["is_stopped"] and (customer["state_from"] is None or customer["state_from"] <= starts_on)
+    if is_gone and policies.is_on(session, policies.REFERENCES):
+        raise CustomerStopped(field="customer_id", state_from=customer["state_from"])
     check_cutoff(session, ctx, customer["site_id"], starts_on, [shift], field="starts_on")
     if stops_on is not None and stops_on < starts_on:
         raise DatesReversed(field="stops_on", starts_on=starts_on, stops_on=stops_on)
@@ -218,6 +222,7 @@ def override(
     order, site_id = queries.get_for_update(session, ctx, subscription_id)
     _check_runs(order, service_on, field="service_on")
     _check_driver(session, ctx, driver_id)
+    fields.check(session, "subscription_overrides", quantity=quantity)
     shifts = [*queries.shifts_on(session, subscription_id, service_on), shift]
     closes_at = check_cutoff(session, ctx, site_id, service_on, shifts, field="service_on", after_cutoff=after_cutoff)
     _supersede(session, ctx, subscription_id, service_on, kind)
@@ -292,9 +297,15 @@ def _check_runs(order: Subscription, day: date, *, field: str) -> None:
 
 
 def _check_wishes(session: Session, ctx: Ctx, business_id: UUID, wishes: dict[str, Any]) -> None:
-    """Refuse a product that is not sold to the customer, and a driver who is none."""
-    if "product_id" in wishes and not queries.is_sold(session, wishes["product_id"], business_id):
-        raise NotSold(field="product_id", product_id=wishes["product_id"])
+    """Refuse a product that is not sold to the customer, what is out of bounds, and a driver who is none."""
+    product_id = wishes.get("product_id")
+    if (
+        product_id
+        and not queries.is_sold(session, product_id, business_id)
+        and (policies.is_on(session, policies.REFERENCES) or not queries.was_sold(session, product_id, business_id))
+    ):
+        raise NotSold(field="product_id", product_id=product_id)
+    fields.check(session, "subscription_versions", **wishes)
     _check_driver(session, ctx, wishes.get("driver_id"))
 
 

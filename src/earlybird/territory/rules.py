@@ -26,6 +26,8 @@ POLICIES: Mapping[str, Known] = {
     "check_quantities": Known("A line may not be confirmed with more than was ordered.", default=True),
     "check_dates": Known("A delivery is confirmed within the days around its service date.", default=True),
     "confirm_window_days": Known("How many days before and after the service date that is.", 1, (0, 30)),
+    "check_references": Known("Nothing begins with a customer or product that is gone.", default=True),
+    "check_fields": Known("Prices, quantities and postal codes lie within their bounds.", default=True),
     "units_per_crate": Known("How many packets a crate holds, as load sheets count crates.", 20, (1, 1000)),
     "charge_one_time_orders": Known("Delivered one-time orders are charged.", default=True),
     "auto_bill": Known("The bills of a month are issued by themselves on the night of the 2nd.", default=False),

@@ -16,6 +16,7 @@ from earlybird.customers.models import Address, Customer
 from earlybird.customers.states import MACHINE, CustomerState
 from earlybird.identity import rules as identity
 from earlybird.identity.service import customer_logins
+from earlybird.infra import fields
 from earlybird.infra.db import run
 from earlybird.kernel import ids
 from earlybird.kernel.clock import business_day
@@ -79,6 +80,7 @@ def move(
 def add_address(session: Session, ctx: Ctx, customer_id: UUID, *, is_default: bool = False, **facts: Any) -> UUID:
     """Add a door; the first is the usual one."""
     row = queries.get_for_update(session, ctx, customer_id)
+    _check_door(session, row.site_id, facts)
     has_one = any(door["customer_id"] == row.id for door in queries.addresses(session, ctx, customer_id))
     if is_default or not has_one:
         _no_default(session, customer_id)
@@ -95,6 +97,7 @@ def add_address(session: Session, ctx: Ctx, customer_id: UUID, *, is_default: bo
 def change_address(session: Session, ctx: Ctx, customer_id: UUID, address_id: UUID, **facts: Any) -> None:
     """Change a door, or make it the usual one."""
     row = _door(session, ctx, customer_id, address_id)
+    _check_door(session, session.get_one(Customer, row.customer_id).site_id, facts)
     if facts.get("is_default") is False and row.is_default:
         raise LastAddress(field="is_default")
     before = _plain({name: getattr(row, name) for name in facts})
@@ -125,6 +128,13 @@ def _door(session: Session, ctx: Ctx, customer_id: UUID, address_id: UUID) -> Ad
     if row is None or row.customer_id != owner.id or row.archived_at is not None:
         raise NoSuchAddress(field="address_id")
     return row
+
+
+def _check_door(session: Session, site_id: UUID, facts: Mapping[str, Any]) -> None:
+    """Refuse a postal code that is none where the customer is served."""
+    if facts.get("postal_code"):
+        country = queries.country(session, site_id)
+        fields.check_postal_code(session, facts["postal_code"], country)
 
 
 def _no_default(session: Session, customer_id: UUID) -> None:

@@ -15,6 +15,7 @@ from earlybird.customers.models import Customer
 from earlybird.customers.rules import Door, Newcomer
 from earlybird.identity import rules as identity
 from earlybird.identity.service import customer_logins
+from earlybird.infra import fields as bounds
 from earlybird.infra.db import run
 from earlybird.kernel import ids
 from earlybird.kernel.ctx import Ctx
@@ -103,6 +104,9 @@ def _write(session: Session, ctx: Ctx, wanted: Sequence[Newcomer], first_hash: s
     for place, (key, each) in enumerate(zip(ids.new_ids(len(wanted)), wanted, strict=True)):
         try:
             made.append(_judged(key, each, depots))
+            if each.address and each.address.postal_code:
+                country = queries.depot_of(depots, each.site_id)["country"]
+                bounds.check_postal_code(session, each.address.postal_code, country, field="address.postal_code")
         except Failure as failure:
             failure.facts["row"] = place
             raise

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
@@ -23,7 +24,7 @@ from earlybird.importers.earlybird import (
     settle,
     standing,
 )
-from earlybird.infra import db
+from earlybird.infra import db, fields
 from earlybird.kernel.ctx import Ctx
 from earlybird.territory import service as territory
 
@@ -73,7 +74,7 @@ STAGES: tuple[tuple[tuple[str, Callable[[Session, Ctx, masters.Home], dict[str, 
 Standing orders come before deliveries: what a later dump changes holds from the day after the last one known.
 """
 
-SWITCHED_BY_STEPS = ("charge_one_time_orders", "check_quantities", "check_dates")
+SWITCHED_BY_STEPS = ("charge_one_time_orders", "check_quantities", "check_dates", "check_references", "check_fields")
 """Rules of the house that the old system did not know: off until the step that switches them is applied."""
 
 
@@ -126,6 +127,17 @@ def convert(
     count = sum(len(row) for row in STAGES)
 
     def run(title: str, stage: Callable[[Session, Ctx, masters.Home], dict[str, int]]) -> dict[str, int]:
+        while True:
+            try:
+                return once(title, stage)
+            except IntegrityError as failure:
+                held = fields.broken(failure)
+                if held is None:
+                    raise
+                with db.transaction(engine) as session:  # what the old system says stands, and is listed
+                    fields.hold_changes(session, held)
+
+    def once(title: str, stage: Callable[[Session, Ctx, masters.Home], dict[str, int]]) -> dict[str, int]:
         with db.transaction(engine) as session:
             db.as_history(session)
             db.settled_later(session)

@@ -31,7 +31,7 @@ from earlybird.importers.tables.home import Home
 from earlybird.importers.tables.kinds import Kind, Piece, Written, as_json
 from earlybird.importers.tables.reading import Cell, Formula, Table, open_table
 from earlybird.importers.tables.reading.files import AFTERTHOUGHTS, LONGEST_CELL, check_header
-from earlybird.infra import db
+from earlybird.infra import db, fields
 from earlybird.infra.db import run, value
 from earlybird.kernel import ids
 from earlybird.kernel.ctx import Ctx
@@ -429,6 +429,8 @@ class _Taking:
 
 def _reason(failure: Exception) -> tuple[str | None, str]:
     """Return the field and the rule of what a service or the database refused."""
+    if isinstance(failure, IntegrityError):
+        failure = fields.refused(failure) or failure  # a rule we have a sentence for
     if isinstance(failure, Failure):
         return failure.field, failure.message
     said = getattr(getattr(getattr(failure, "orig", None), "diag", None), "message_primary", None)

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from earlybird.infra import fields
 from earlybird.infra.db import DatabaseDown
 from earlybird.infra.http.doors import SAFE_METHODS, stranger
 from earlybird.infra.http.problems import STATUS, problem, refusal, speaks_json
@@ -72,6 +73,9 @@ def install(app: FastAPI, page: Page) -> None:
         log.error("database_down", error=type(failure).__name__, trace_id=request.state.trace_id)
         return show(request, Unavailable("The database does not answer; try again in a moment."))
 
+    async def clash(request: Request, failure: Exception) -> Response:
+        return show(request, fields.refused(cast("IntegrityError", failure)) or Conflict(CLASH))
+
     async def malformed(request: Request, failure: Exception) -> Response:
         refused_first = await stranger(request)
         if refused_first is not None:
@@ -82,7 +86,7 @@ def install(app: FastAPI, page: Page) -> None:
         return _unknown(request, failure, page)
 
     app.add_exception_handler(Failure, refused)
-    app.add_exception_handler(IntegrityError, told(Conflict(CLASH)))
+    app.add_exception_handler(IntegrityError, clash)
     app.add_exception_handler(DataError, told(Invalid(UNFIT)))
     app.add_exception_handler(DatabaseDown, down)
     app.add_exception_handler(RequestValidationError, malformed)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from earlybird.infra.db import rows, run, value
 from earlybird.kernel.ctx import Ctx
-from earlybird.migrations import residue
+from earlybird.migrations import holding, residue
 from earlybird.migrations.protocol import Batch, Kind
 
 NUMBER = 27
@@ -29,20 +29,15 @@ WARNING = "Reverting lets a delivery be confirmed for any day, past or to come, 
 OPENS_A_HOLE = "A delivery can be confirmed for any day, past or to come, without a reason."
 SWITCHES = {"check_dates": False}
 LOCKS = {"delivery_events": "AccessExclusiveLock"}
-PIECEWISE = True
 
 CONSTRAINT = "delivery_events_device_at_held_check"
 HOLD = f"""
 ALTER TABLE delivery_events ADD CONSTRAINT {CONSTRAINT}
 CHECK (via = 'import' OR device_at <= received_at + interval '1 day') NOT VALID
 """
-VALIDATE = f"ALTER TABLE delivery_events VALIDATE CONSTRAINT {CONSTRAINT}"
+PROVE = f"ALTER TABLE delivery_events VALIDATE CONSTRAINT {CONSTRAINT}"
 RELEASE = f"ALTER TABLE delivery_events DROP CONSTRAINT IF EXISTS {CONSTRAINT}"
 
-HELD = """
-SELECT convalidated FROM pg_constraint
-WHERE conname = :name AND conrelid = CAST('delivery_events' AS regclass) AND contype = 'c'
-"""
 BREAKS = """
 SELECT EXISTS (SELECT FROM delivery_events WHERE via <> 'import' AND device_at > received_at + interval '1 day')
 """
@@ -51,7 +46,7 @@ SELECT EXISTS (SELECT FROM delivery_events WHERE via <> 'import' AND device_at >
 def phases(session: Session) -> list[list[str]]:
     """Hold new rows, then switch the door's rule on, then look at the old rows."""
     del session
-    return [["hold"], ["switch"], ["validate"]]
+    return [["hold"], ["switch"], ["prove"]]
 
 
 def apply(session: Session, ctx: Ctx, batch: Batch, chunk: str) -> dict[str, int]:
@@ -59,11 +54,13 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: str) -> dict[str, int
     if chunk == "switch":
         switched = residue.policy(session, ctx, batch, "check_dates", value=True)
         return {"policies": switched} if switched else {}
-    held = value(session, HELD, {"name": CONSTRAINT})
-    if chunk == "hold" and held is None:
+    is_proven = holding.constraints(session, "delivery_events").get(CONSTRAINT)
+    if chunk == "hold" and is_proven is None:
+        holding.settle(session)
         run(session, HOLD)
-    if chunk == "validate" and not value(session, BREAKS) and held is False:
-        run(session, VALIDATE)
+    if chunk == "prove" and not value(session, BREAKS) and is_proven is False:
+        holding.settle(session)
+        run(session, PROVE)
     return {}
 
 

@@ -162,10 +162,10 @@ def shifts_on(session: Session, subscription_id: UUID, day: date) -> list[str]:
 
 
 def customer_served(session: Session, ctx: Ctx, customer_id: UUID) -> dict[str, Any]:
-    """Return site_id, business_id and zone of a customer who is not archived and within reach."""
+    """Return site_id, business_id, zone, is_stopped and state_from of a customer not archived and within reach."""
     found = rows(
         session,
-        "SELECT c.site_id, c.business_id, t.zone FROM customers c JOIN sites t ON t.id = c.site_id "
+        "SELECT c.site_id, c.business_id, t.zone, c.state = 'stopped' AS is_stopped, c.state_from FROM customers c JOIN sites t ON t.id = c.site_id "
         f"WHERE c.id = :id AND c.archived_at IS NULL AND {visible(ctx, 'c.id')}",
         reach(ctx) | {"id": customer_id},
     )
@@ -180,6 +180,17 @@ def is_sold(session: Session, product_id: UUID, business_id: UUID) -> bool:
         value(
             session,
             "SELECT true FROM products WHERE id = :id AND business_id = :business_id AND archived_at IS NULL",
+            {"id": product_id, "business_id": business_id},
+        )
+    )
+
+
+def was_sold(session: Session, product_id: UUID, business_id: UUID) -> bool:
+    """Return whether a business sells a product, or did."""
+    return bool(
+        value(
+            session,
+            "SELECT true FROM products WHERE id = :id AND business_id = :business_id",
             {"id": product_id, "business_id": business_id},
         )
     )
