@@ -130,7 +130,8 @@ def routers() -> tuple[APIRouter, ...]:
     )
 
 
-def operations() -> list[Operation]:
+@cache
+def operations() -> tuple[Operation, ...]:
     """Return every operation the doors serve, each with its name in the description of the API."""
     from fastapi import FastAPI
     from fastapi.routing import APIRoute
@@ -141,7 +142,7 @@ def operations() -> list[Operation]:
     for router in own:
         app.include_router(router)
     described = description.describe(app, own)["paths"]
-    return [
+    return tuple(
         Operation(
             method,
             route.path,
@@ -153,7 +154,7 @@ def operations() -> list[Operation]:
         for route in router.routes
         if isinstance(route, APIRoute)
         for method in sorted(route.methods or ())
-    ]
+    )
 
 
 building.tell(operations=operations)
