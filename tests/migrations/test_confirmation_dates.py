@@ -93,8 +93,8 @@ def test_between_its_batches_new_rows_are_held_already_and_none_that_break_it_is
         (confirmation_dates.RELEASE, "the constraint is not there"),
         (f"{confirmation_dates.RELEASE}; {confirmation_dates.HOLD}", "not validated, though no row breaks it"),
         (
-            f"{confirmation_dates.RELEASE}; ALTER TABLE delivery_events ADD CONSTRAINT {confirmation_dates.CONSTRAINT} "
-            "CHECK (via <> 'nowhere')",
+            confirmation_dates.RELEASE + "; ALTER TABLE delivery_events ADD CONSTRAINT "
+            f"{confirmation_dates.CONSTRAINT} CHECK (via <> 'nowhere')",
             "holds another rule",
         ),
     ],

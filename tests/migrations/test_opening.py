@@ -25,7 +25,7 @@ def policies(engine: Engine) -> dict[str, bool]:
 
 def test_a_new_business_has_every_rule_on_and_what_somebody_takes_back_stays_so(fresh: Engine) -> None:
     with db.transaction(fresh) as session:
-        grants.begin(session, IMPORTER)
+        grants.fill(session, IMPORTER)
     opening.begin_with_the_rules(fresh, IMPORTER)
     assert {24, 26, 27} <= RULES
     assert {number for number, state in states(fresh).items() if state == "applied"} == RULES | {28, 34}
@@ -38,7 +38,7 @@ def test_a_new_business_has_every_rule_on_and_what_somebody_takes_back_stays_so(
 
 def test_the_grants_follow_a_newer_program(fresh: Engine) -> None:
     with db.transaction(fresh) as session:
-        grants.begin(session, IMPORTER)
+        grants.fill(session, IMPORTER)
         db.run(session, "DELETE FROM grants WHERE action = 'steps.run'")
     opening.begin_with_the_rules(fresh, IMPORTER)
     with db.transaction(fresh) as session:
@@ -49,7 +49,7 @@ def test_the_grants_follow_a_newer_program(fresh: Engine) -> None:
 
 def test_before_a_take_over_the_rules_make_way_and_the_rights_stay(fresh: Engine) -> None:
     with db.transaction(fresh) as session:
-        grants.begin(session, IMPORTER)
+        grants.fill(session, IMPORTER)
     opening.begin_with_the_rules(fresh, IMPORTER)
     assert {"confirmation_dates", "quantities_on_lines"} <= set(opening.make_way(fresh, IMPORTER))
     assert (states(fresh)[27], states(fresh)[26], states(fresh)[24]) == ("reverted", "reverted", "applied")

@@ -59,7 +59,7 @@ def old(server: Embedded) -> Iterator[House]:
     with house(server) as dairy:
         with db.transaction(dairy.engine) as session:
             db.run(session, "DELETE FROM grants")
-            assert grants.begin(session, IMPORTER, rights.cells()) == len(rights.cells())
+            assert grants.fill(session, IMPORTER, rights.cells()) == len(rights.cells())
         yield dairy
 
 

@@ -48,7 +48,7 @@ def init(
             lock(session, "earlybird.init")
             made: list[str] = []
             catalog.seed_units(session)
-            grants.begin(session, ctx)
+            grants.fill(session, ctx)
             if territory_queries.find_business(session) is None:
                 territory.open_business(session, ctx, business, currency=currency, country=country, zone=zone)
                 made.append("business")

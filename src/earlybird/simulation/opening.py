@@ -59,7 +59,7 @@ def settle_in(owner: Engine, clock: Clock) -> tuple[UUID, dict[str, str]]:
     ways = {}
     with transaction(owner) as session:
         catalog.seed_units(session)
-        grants.begin(session, ctx)
+        grants.fill(session, ctx)
         territory.open_business(session, ctx, "Sunrise Dairy", currency="INR", country="IN", zone="Asia/Kolkata")
         for role, email in ((Role.admin, "asha@dairy.example"), (Role.support, "office@dairy.example")):
             made = users.create(session, ctx, name=email.partition("@")[0].title(), role=role, email=email)

@@ -21,7 +21,7 @@ FROM grants g FULL JOIN ({WANTED}) w USING (role, action) WHERE g.scope IS DISTI
 """
 
 
-def begin(session: Session, ctx: Ctx, cells: Sequence[dict[str, str]] | None = None) -> int:
+def fill(session: Session, ctx: Ctx, cells: Sequence[dict[str, str]] | None = None) -> int:
     """Fill a table in which nothing stands yet, with what `rules.GRANTS` says or with these cells; return how many.
 
     Where something stands it stays: `earlybird steps apply roles_from_the_table` makes it what the rules say.

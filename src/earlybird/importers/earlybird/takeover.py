@@ -91,7 +91,7 @@ def _leave_rules_to_the_steps(session: Session, ctx: Ctx) -> None:
             facts,
         ):
             territory.set_policy(session, ctx, name, value=False)
-    grants.begin(session, ctx, rights.cells())
+    grants.fill(session, ctx, rights.cells())
 
 
 ANALYZED = (
