@@ -625,6 +625,20 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
         [LEGACY.format("'subscriptions_v2'", "'s1'", "'{}'", "NULL", """'{"customerId": "c1"}'""")],
         None,
     ),
+    "a round follows a standing one that is not there": (
+        "reference_dangles",
+        [
+            "INSERT INTO rounds (site_id, service_on, shift, name, standing_round_id) SELECT id, '2026-01-18', 'morning', 'Round', new_id() FROM sites"
+        ],
+        None,
+    ),
+    "a price is a million": (
+        "field_out_of_bounds",
+        [
+            f"INSERT INTO prices (product_id, scope, customer_id, unit_price, currency, valid_from) SELECT id, 'customer', {HIM}, 1000000, 'INR', '2025-01-01' FROM products WHERE name = 'Paneer'",
+        ],
+        None,
+    ),
     "an old list was too long": (
         "legacy_collection_capped",
         [LEGACY.format("'subscriptions_v2'", "'s' || n", "'{}'", "NULL", "'{}'") + " FROM generate_series(1, 1001) n"],
@@ -636,6 +650,8 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
 ALSO = {
     "a document's line has no charge": {"charge_not_billed"},
     "an order names a login": {"customer_differs"},
+    "a phone is written in two ways": {"field_out_of_bounds"},
+    "a price is below nothing": {"field_out_of_bounds"},
 }
 """What else a violation cannot help breaking."""
 

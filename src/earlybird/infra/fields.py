@@ -58,9 +58,9 @@ PART = Bound(
     lambda text: len(text) <= LONGEST_NAME,
 )
 PHONE = Bound(
-    "A phone number is kept in full, as +919876543210.",
-    "{0} ~ '^[+][1-9][0-9]{{5,14}}$'",
-    lambda text: bool(re.fullmatch(r"\+[1-9][0-9]{5,14}", text)),
+    "A phone number is kept in full, as +919876543210, or as the ten digits that the old system kept.",
+    "{0} ~ '^([+][1-9][0-9]{{5,14}}|[1-9][0-9]{{9}})$'",
+    lambda text: bool(re.fullmatch(r"\+[1-9][0-9]{5,14}|[1-9][0-9]{9}", text)),
 )
 EMAIL = Bound(
     f"An e-mail address is written as name@example.com, in at most {LONGEST_EMAIL} characters.",

@@ -51,5 +51,23 @@ BEGIN
         USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME, COLUMN = TG_ARGV[0];
 END $$;
 
+-- A customer carried on a row is the one of what the row belongs to (step references_held): asked where it is changed.
+-- Arguments: the table the row belongs to, and the column that names it.
+CREATE FUNCTION refuse_other_customer() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    theirs uuid;
+BEGIN
+    IF takes_back() THEN
+        RETURN NULL;
+    END IF;
+    EXECUTE format('SELECT customer_id FROM %I WHERE id = $1', TG_ARGV[0])
+        INTO theirs USING (to_jsonb(NEW) ->> TG_ARGV[1])::uuid;
+    IF theirs IS DISTINCT FROM NEW.customer_id THEN
+        RAISE EXCEPTION 'a row of % names another customer than what it belongs to', TG_TABLE_NAME
+            USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME, TABLE = TG_TABLE_NAME, COLUMN = 'customer_id';
+    END IF;
+    RETURN NULL;
+END $$;
+
 -- Last, when every table and every guard is there.
 SELECT grant_to_application();

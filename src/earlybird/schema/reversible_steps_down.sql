@@ -28,4 +28,5 @@ BEGIN
     RAISE EXCEPTION 'invoice % is issued: % refused', OLD.id, TG_OP USING ERRCODE = 'restrict_violation';
 END $$;
 DROP FUNCTION refuse_unfit() CASCADE;
+DROP FUNCTION refuse_other_customer() CASCADE;
 DROP FUNCTION takes_back();

@@ -19,6 +19,7 @@ from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.ids import new_id
 from earlybird.subscriptions import queries, rules
 from earlybird.subscriptions.errors import (
+    CustomerStopped,
     CutoffPassed,
     DatesReversed,
     DriverNotYours,

@@ -22,6 +22,7 @@ from earlybird.reconcile.checks import (
     due_without_order,
     email_shared,
     fact_not_charged,
+    field_out_of_bounds,
     invoice_not_journal,
     invoice_not_lines,
     invoice_number_gap,
@@ -61,6 +62,7 @@ from earlybird.reconcile.checks import (
     product_missing,
     quantity_not_positive,
     receivable_unexplained,
+    reference_dangles,
     request_waits_long,
     standing_order_twice,
     standing_order_without_area,
@@ -144,6 +146,8 @@ CHECKS = tuple(
         legacy_camel_case,
         legacy_collection_capped,
         legacy_told_early,
+        reference_dangles,
+        field_out_of_bounds,
     )
 )
 """Every question; their numbers are 1, 2, 3 … and never change: a new one is added at the end."""

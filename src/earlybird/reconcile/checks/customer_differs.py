@@ -25,6 +25,22 @@ CHECK = Check(
     FROM deliveries d JOIN orders o ON o.id = d.order_id
     WHERE d.customer_id <> o.customer_id
     UNION ALL
+    SELECT 'stop_line:' || x.id, format('A line of the stop of %s is another customer''s than the stop', x.service_on),
+           NULL, NULL, d.customer_id, jsonb_build_object('delivery_id', d.id, 'delivery_line_id', x.id, 'named',
+             x.customer_id)
+    FROM delivery_lines x JOIN deliveries d ON d.id = x.delivery_id
+    WHERE d.customer_id <> x.customer_id
+    UNION ALL
+    SELECT 'cash:' || k.id, format('Cash of %s is another customer''s than the stop', k.taken_on), k.amount_minor,
+           k.currency, d.customer_id, jsonb_build_object('delivery_id', d.id, 'cash_id', k.id, 'named', k.customer_id)
+    FROM delivery_cash k JOIN deliveries d ON d.id = k.delivery_id
+    WHERE d.customer_id <> k.customer_id
+    UNION ALL
+    SELECT 'event_line:' || y.id, format('What was told of %s is another customer''s than the word', y.service_on),
+           NULL, NULL, e.customer_id, jsonb_build_object('event_id', e.id, 'event_line_id', y.id, 'named', y.customer_id)
+    FROM delivery_event_lines y JOIN delivery_events e ON e.id = y.event_id
+    WHERE e.customer_id <> y.customer_id
+    UNION ALL
     SELECT 'event:' || e.id, format('A word about the stop of %s is another customer''s than the stop', e.service_on),
            NULL, NULL, d.customer_id, jsonb_build_object('delivery_id', d.id, 'event_id', e.id, 'named',
              e.customer_id)

@@ -20,6 +20,7 @@ from earlybird.subscriptions.queries.standing import (
     show,
     version_on,
     visible,
+    was_sold,
 )
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "show",
     "version_on",
     "visible",
+    "was_sold",
 ]
 
 DUE = """

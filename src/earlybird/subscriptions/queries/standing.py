@@ -165,7 +165,8 @@ def customer_served(session: Session, ctx: Ctx, customer_id: UUID) -> dict[str, 
     """Return site_id, business_id, zone, is_stopped and state_from of a customer not archived and within reach."""
     found = rows(
         session,
-        "SELECT c.site_id, c.business_id, t.zone, c.state = 'stopped' AS is_stopped, c.state_from FROM customers c JOIN sites t ON t.id = c.site_id "
+        "SELECT c.site_id, c.business_id, t.zone, c.state = 'stopped' AS is_stopped, c.state_from "
+        "FROM customers c JOIN sites t ON t.id = c.site_id "
         f"WHERE c.id = :id AND c.archived_at IS NULL AND {visible(ctx, 'c.id')}",
         reach(ctx) | {"id": customer_id},
     )
