@@ -250,11 +250,15 @@ PLANTED = {
 }
 
 
+PLANTED_ELSEWHERE = {"references_held", "fields_held", "hot_indexes"}
+"""What holds no row back but constraints and indexes: tests/migrations."""
+
+
 def test_a_field_changed_behind_a_step_is_found_by_its_check(fresh: Engine, some: Path) -> None:
     take_over(fresh, some)
     for step in steps.STEPS:
         assert steps.verify(fresh, step) == [], step.name
-        if step.is_structural:
+        if step.is_structural or step.name in PLANTED_ELSEWHERE:
             continue
         with db.rehearsal(fresh) as session:
             db.run(session, "SET LOCAL session_replication_role = replica")
