@@ -19,7 +19,9 @@ from earlybird.infra import gate, idempotency
 from earlybird.infra.schedule import Periodic
 from earlybird.jobs import models as jobs
 from earlybird.ledger import models as ledger
+from earlybird.migrations import building
 from earlybird.migrations import models as migrations
+from earlybird.migrations.building import Operation
 from earlybird.notifications import models as notifications
 from earlybird.orders import models as orders
 from earlybird.requests import models as requests
@@ -126,6 +128,36 @@ def routers() -> tuple[APIRouter, ...]:
         shared.router,
         reference.router,
     )
+
+
+@cache
+def operations() -> tuple[Operation, ...]:
+    """Return every operation the doors serve, each with its name in the description of the API."""
+    from fastapi import FastAPI
+    from fastapi.routing import APIRoute
+
+    from earlybird.web.reference import description
+
+    own, app = routers(), FastAPI()
+    for router in own:
+        app.include_router(router)
+    described = description.describe(app, own)["paths"]
+    return tuple(
+        Operation(
+            method,
+            route.path,
+            f"{route.endpoint.__module__}:{route.endpoint.__qualname__}",
+            bool(route.deprecated),
+            described.get(route.path_format, {}).get(method.lower(), {}).get("operationId"),
+        )
+        for router in own
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in sorted(route.methods or ())
+    )
+
+
+building.tell(operations=operations)
 
 
 def messages(settings: Settings) -> Messages:

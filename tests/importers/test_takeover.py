@@ -39,7 +39,8 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 def link(engine: Engine) -> None:
     for step in steps.STEPS:
-        steps.apply(engine, IMPORTER, step)
+        if not step.is_structural:
+            steps.apply(engine, IMPORTER, step)
 
 
 def take_over(engine: Engine, folder: Path, *, linked: bool = True) -> dict[str, Any]:
@@ -126,6 +127,8 @@ def test_steps_one_by_one_change_what_their_plan_said_and_end_where_the_import_e
         before = canonical.state(another)
         planned = steps.plan(another, IMPORTER, step)
         assert canonical.unlike(before, canonical.state(another)) == {}, step.name
+        if step.is_structural:
+            continue
         assert steps.apply(another, IMPORTER, step) == planned.rows, step.name
         assert not any(steps.plan(another, IMPORTER, step).rows.values()), step.name
     assert canonical.unlike(canonical.state(fresh), canonical.state(another)) == {}
@@ -161,7 +164,7 @@ def kill(*_):
     if next(count) == int(last):
         os.kill(int(victim) or os.getpid(), signal.SIGKILL)
 
-legacy.take_over(engine, ctx, Path(folder), link=lambda: [steps.apply(engine, ctx, step) for step in steps.STEPS])
+legacy.take_over(engine, ctx, Path(folder), link=lambda: [steps.apply(engine, ctx, step) for step in steps.STEPS if not step.is_structural])
 print(next(count) - 1)
 """
 
@@ -238,6 +241,10 @@ PLANTED = {
     "FROM order_lines l JOIN delivery_lines d ON d.order_line_id = l.id WHERE d.delivered_quantity > 0)",
     "quantities_on_lines": "UPDATE order_lines SET quantity = 0.001 WHERE id = (SELECT min(l.id::text)::uuid "
     "FROM order_lines l JOIN delivery_lines d ON d.order_line_id = l.id WHERE d.delivered_quantity > 1)",
+    "roles_from_the_table": "DELETE FROM grants WHERE role = 'driver' AND action = 'rounds.drive'",
+    "who_confirmed": "UPDATE delivery_events SET told = NULL WHERE id = (SELECT min(id::text)::uuid "
+    "FROM delivery_events WHERE actor_kind = 'legacy' AND told ? 'method')",
+    "confirmation_dates": "UPDATE policies SET value = 'false' WHERE name = 'check_dates'",
     "one_kind_of_id": "UPDATE order_keys SET key = key || 'x' WHERE (source, kind, key) IN "
     "(SELECT source, kind, key FROM order_keys WHERE kind = 'id' LIMIT 1)",
 }

@@ -18,11 +18,12 @@ from earlybird.cli.serve import serve
 from earlybird.cli.terminal import REFUSED, AsJson, DataDir, answer, bar, context, database, out, settings
 from earlybird.deliveries.service import planning
 from earlybird.identity import queries as identity_queries
-from earlybird.identity.service import grants, links, people
+from earlybird.identity.service import links, people
 from earlybird.importers import earlybird as legacy
 from earlybird.infra.db import transaction
 from earlybird.kernel.ctx import Ctx
 from earlybird.kernel.money import Money
+from earlybird.migrations import opening
 from earlybird.reconcile import service as reconcile
 from earlybird.territory import queries as territory
 
@@ -48,6 +49,7 @@ def demo(
         engine = stack.enter_context(database(data_dir))
         progress = stack.enter_context(bar())
         folder = Path(stack.enter_context(resources.as_file(resources.files("earlybird.demo") / "dump")))
+        opening.make_way(engine, ctx)
         taken = legacy.take_over(engine, ctx, folder, link=lambda: link_all(engine, ctx, progress), progress=progress)
         report = legacy.report(engine, taken)
         planned = _plan_first_day(engine, ctx)
@@ -83,7 +85,6 @@ def _plan_first_day(engine: Any, ctx: Ctx) -> dict[str, Any]:
 def _sign_in_link(engine: Any, ctx: Ctx) -> str:
     with transaction(engine) as session:
         catalog.seed_units(session)
-        grants.seed(session, ctx)
         owner = identity_queries.find_owner(session)
         owner_id = owner["id"] if owner else people.create_owner(session, ctx, OWNER)
         return links.issue(session, ctx, owner_id)

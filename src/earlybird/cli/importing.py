@@ -18,6 +18,7 @@ from earlybird.importers import earlybird as legacy
 from earlybird.importers.errors import DumpUnreadable
 from earlybird.kernel.clock import Month
 from earlybird.kernel.money import Money
+from earlybird.migrations import opening
 from earlybird.migrations import service as steps
 
 app = typer.Typer(help="Bring other people's data in.", no_args_is_help=True)
@@ -69,6 +70,7 @@ def _take_over(
     ctx = context("import")
     with database(data_dir) as engine:
         try:
+            opening.make_way(engine, ctx)
             with bar() as progress:
                 taken = legacy.take_over(
                     engine,
@@ -91,9 +93,10 @@ def _take_over(
 
 
 def link_all(engine: Any, ctx: Any, progress: Any) -> None:
-    """Apply and verify every step, in ascending order."""
+    """Apply and verify every step that changes data, in ascending order."""
     for step in steps.STEPS:
-        steps.apply(engine, ctx, step, progress)
+        if not step.is_structural:
+            steps.apply(engine, ctx, step, progress)
 
 
 def write_report(path: Path, found: dict[str, Any]) -> None:

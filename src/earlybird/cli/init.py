@@ -15,6 +15,7 @@ from earlybird.identity.errors import OwnerNeeded
 from earlybird.identity.rules import SIGN_IN_MINUTES
 from earlybird.identity.service import grants, links, people
 from earlybird.infra.db import lock, transaction
+from earlybird.migrations import opening
 from earlybird.territory import queries as territory_queries
 from earlybird.territory import service as territory
 
@@ -33,7 +34,8 @@ def init(
 ) -> None:
     """Create the business with depot, shifts, units and access table, and one owner; print a one-time sign-in link.
 
-    Run again, it creates nothing and prints a new link for the owner.
+    A new business begins with every rule on (earlybird steps status). Run again, it creates nothing and prints a new
+    link for the owner.
 
     Exit codes: 0 done, 1 refused, 3 no database.
 
@@ -41,24 +43,26 @@ def init(
     """
     ctx = terminal.context()
     found = terminal.settings(data_dir)
-    with terminal.database(data_dir) as engine, transaction(engine) as session:
-        lock(session, "earlybird.init")
-        made: list[str] = []
-        catalog.seed_units(session)
-        grants.seed(session, ctx)
-        if territory_queries.find_business(session) is None:
-            territory.open_business(session, ctx, business, currency=currency, country=country, zone=zone)
-            made.append("business")
-        owner = queries.find_owner(session)
-        if owner is None:
-            if owner_email is None:
-                raise OwnerNeeded(field="owner-email")
-            people.create_owner(session, ctx, owner_email)
-            made.append("owner")
-            session.flush()  # the query below reads it back
+    with terminal.database(data_dir) as engine:
+        with transaction(engine) as session:
+            lock(session, "earlybird.init")
+            made: list[str] = []
+            catalog.seed_units(session)
+            grants.fill(session, ctx)
+            if territory_queries.find_business(session) is None:
+                territory.open_business(session, ctx, business, currency=currency, country=country, zone=zone)
+                made.append("business")
             owner = queries.find_owner(session)
-        facts: dict[str, Any] = dict(owner or {})
-        token = links.issue(session, ctx, facts["id"])
+            if owner is None:
+                if owner_email is None:
+                    raise OwnerNeeded(field="owner-email")
+                people.create_owner(session, ctx, owner_email)
+                made.append("owner")
+                session.flush()  # the query below reads it back
+                owner = queries.find_owner(session)
+            facts: dict[str, Any] = dict(owner or {})
+            token = links.issue(session, ctx, facts["id"])
+        opening.begin_with_the_rules(engine, ctx)
     link = f"http://{found.host}:{found.port}/sign-in/{token}"
     if as_json:
         terminal.answer({"created": made, "owner": facts["email"], "sign_in": link, "minutes": SIGN_IN_MINUTES})

@@ -239,11 +239,6 @@ def role(text: str) -> Role:
         raise RoleUnknown(field="role") from failure
 
 
-def may(role: Role) -> frozenset[str]:
-    """Return the actions a role may do."""
-    return frozenset(action for action, by_role in GRANTS if role in by_role)
-
-
 def network(address: str | None) -> str:
     """Return what counts as one place on the net: an IPv4 address, the /64 of an IPv6 one."""
     try:

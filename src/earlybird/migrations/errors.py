@@ -43,3 +43,7 @@ class ReasonMissing(Invalid):
 
 class StepNotRunning(Conflict):
     """No run of this step is on its way."""
+
+
+class BuildingUnknown(Unavailable):
+    """This part of the program does not know how the whole is built; ask by earlybird steps verify."""

@@ -333,7 +333,7 @@ FROM unlike d
 WHERE NOT EXISTS (SELECT FROM audited a WHERE a.entity_id = d.own_id AND a.writer > d.since
                   AND (a.after IS NULL OR a.after ? d.column_name))
   AND NOT EXISTS (SELECT FROM audited a WHERE a.writer = d.writer AND a.writer > d.since
-                  AND a.entity_id IS DISTINCT FROM d.own_id)
+                  AND (d.own_id IS NULL OR a.entity_id IS DISTINCT FROM d.own_id))
 ORDER BY d.table_name, d.id, d.column_name LIMIT :most
 """
 

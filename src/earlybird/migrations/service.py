@@ -672,6 +672,11 @@ def verify(engine: Engine, step: Step) -> list[dict[str, Any]]:
         return wrong + (images.unlike(session, step, row[0]["id"]) if row else [])
 
 
+def _unasked(step: Step) -> str:
+    """Return where a step stands that was never run: how the program is built holds without."""
+    return str(StepState.applied if step.is_structural else StepState.pending)
+
+
 def listing(engine: Engine) -> list[dict[str, Any]]:
     """Return every step with its state and its last run."""
     with db.rehearsal(engine) as session:
@@ -685,7 +690,7 @@ def listing(engine: Engine) -> list[dict[str, Any]]:
             "touches": list(step.touches),
             "warning": step.warning,
             "opens_a_hole": step.opens_a_hole,
-            "state": found.get(step.number, {}).get("state", "pending"),
+            "state": found.get(step.number, {}).get("state", _unasked(step)),
             "since": found.get(step.number, {}).get("state_at"),
             "wish": found.get(step.number, {}).get("wish"),
             "rows": found.get(step.number, {}).get("row_counts"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
@@ -14,6 +15,8 @@ from sqlalchemy import Engine
 from earlybird import wiring
 from earlybird.infra.db import alone
 from earlybird.kernel.errors import NotFound, Unavailable
+from earlybird.migrations import building
+from earlybird.migrations.building import Version
 
 TABLES = wiring.TABLES
 """Whoever opens the database knows every table: foreign keys point across slices."""
@@ -49,6 +52,25 @@ def versions() -> list[str]:
     """Return every schema version, the oldest first."""
     scripts = ScriptDirectory(str(Path(__file__).parent))
     return [script.revision for script in scripts.walk_revisions()][::-1]
+
+
+def both_ways() -> list[Version]:
+    """Return every schema version with what it follows, and whether it does something up and down."""
+    found = []
+    for script in ScriptDirectory(str(Path(__file__).parent)).walk_revisions():
+        before = script.down_revision or ()
+        follows = (before,) if isinstance(before, str) else tuple(before)
+        up, down = (getattr(script.module, way, None) for way in ("upgrade", "downgrade"))
+        found.append(Version(script.revision, follows, _does_something(up), _does_something(down)))
+    return found
+
+
+def _does_something(way: Any) -> bool:
+    """Return whether a function calls anything."""
+    return way is not None and bool(way.__code__.co_names)
+
+
+building.tell(versions=both_ways)
 
 
 def head() -> str:

@@ -16,6 +16,7 @@ from earlybird.identity.service import grants, links, users
 from earlybird.identity.states import Purpose, Role
 from earlybird.infra.db import Engine, rehearsal, rows, transaction, value
 from earlybird.kernel.ctx import EVERYWHERE, Actor, Ctx
+from earlybird.migrations import opening
 from earlybird.simulation.clockwork import Clock
 from earlybird.simulation.model import Article, Book, Household, Standing, Want
 from earlybird.simulation.stage import Driver, Stage
@@ -58,12 +59,13 @@ def settle_in(owner: Engine, clock: Clock) -> tuple[UUID, dict[str, str]]:
     ways = {}
     with transaction(owner) as session:
         catalog.seed_units(session)
-        grants.seed(session, ctx)
+        grants.fill(session, ctx)
         territory.open_business(session, ctx, "Sunrise Dairy", currency="INR", country="IN", zone="Asia/Kolkata")
         for role, email in ((Role.admin, "asha@dairy.example"), (Role.support, "office@dairy.example")):
             made = users.create(session, ctx, name=email.partition("@")[0].title(), role=role, email=email)
             ways[email] = links.issue(session, ctx, made, purpose=Purpose.invitation)
         site_id: UUID = value(session, "SELECT id FROM sites")
+    opening.begin_with_the_rules(owner, ctx)
     return site_id, ways
 
 

@@ -75,6 +75,13 @@ def find_behind(
     return each
 
 
+def may(session: Session, role: str) -> frozenset[str]:
+    """Return the actions a role may do at this moment."""
+    return frozenset(
+        row["action"] for row in rows(session, "SELECT action FROM grants WHERE role = :role", {"role": role})
+    )
+
+
 def _one(session: Session, sql: str, facts: dict[str, Any]) -> dict[str, Any] | None:
     found = rows(session, sql, facts)
     return found[0] if found else None

@@ -35,7 +35,7 @@ def create(
     """Make a key; return its id and the key itself, which is kept nowhere. A key makes no keys."""
     if ctx.actor.kind == "key":
         raise NotByThis
-    wrong = sorted(set(actions) - rules.may(role))
+    wrong = sorted(set(actions) - queries.may(session, role))
     if wrong or not actions:
         raise ActionsNotFitting(field="actions", actions=wrong)
     if expires_at is not None and expires_at <= ctx.now:

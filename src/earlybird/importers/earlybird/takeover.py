@@ -13,7 +13,17 @@ from sqlalchemy.orm import Session
 
 from earlybird.audit import service as audit
 from earlybird.customers import service as customers
-from earlybird.importers.earlybird import evidence, facts_at_the_door, later, legacy_bill, masters, settle, standing
+from earlybird.identity.service import grants
+from earlybird.importers.earlybird import (
+    evidence,
+    facts_at_the_door,
+    later,
+    legacy_bill,
+    masters,
+    rights,
+    settle,
+    standing,
+)
 from earlybird.infra import db, fields
 from earlybird.kernel.ctx import Ctx
 from earlybird.territory import service as territory
@@ -64,12 +74,15 @@ STAGES: tuple[tuple[tuple[str, Callable[[Session, Ctx, masters.Home], dict[str, 
 Standing orders come before deliveries: what a later dump changes holds from the day after the last one known.
 """
 
-SWITCHED_BY_STEPS = ("charge_one_time_orders", "check_quantities", "check_references", "check_fields")
+SWITCHED_BY_STEPS = ("charge_one_time_orders", "check_quantities", "check_dates", "check_references", "check_fields")
 """Rules of the house that the old system did not know: off until the step that switches them is applied."""
 
 
 def _leave_rules_to_the_steps(session: Session, ctx: Ctx) -> None:
-    """Say outright that the old system did without these rules, before the first order of a new database is there."""
+    """Say outright that the old system did without these rules, before the first order of a new database is there.
+
+    A database in which no role may do anything yet begins with what the old system let them do.
+    """
     for name in SWITCHED_BY_STEPS:
         facts = {"name": name}
         if db.value(
@@ -78,6 +91,7 @@ def _leave_rules_to_the_steps(session: Session, ctx: Ctx) -> None:
             facts,
         ):
             territory.set_policy(session, ctx, name, value=False)
+    grants.fill(session, ctx, rights.cells())
 
 
 ANALYZED = (

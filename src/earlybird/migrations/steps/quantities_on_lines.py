@@ -13,12 +13,13 @@ from sqlalchemy.orm import Session
 from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
-from earlybird.migrations.protocol import Batch
+from earlybird.migrations.protocol import Batch, Kind
 
 NUMBER = 26
 NAME = "quantities_on_lines"
 TITLE = "Quantities are real, line by line"
 REASON = "More delivered than ordered is either a slip of the finger or something nobody asked for; both are billed."
+KIND = Kind.enforces
 TOUCHES = ("order_lines", "policies")
 WARNING = "Reverting lets confirmations exceed what was ordered again."
 SWITCHES = {"check_quantities": False}

@@ -28,6 +28,21 @@ def delivery(sheet: Sheet) -> None:
     sheet.text("method", "confirmation_method")
     sheet.reference("by", "confirmed_by_user_id")
     sheet.text("by_name", "confirmed_by_name")
+    _from_where(sheet)
+
+
+def _from_where(sheet: Sheet) -> None:
+    """Keep when and from where it was confirmed, where that can be read; what cannot is no problem of the row."""
+    body, facts = sheet.body, sheet.facts
+    if body.get("confirmed_at") is not None:
+        confirmed_at, _, _ = instant_and_day(body["confirmed_at"], "confirmed_at")
+        if confirmed_at is not None:
+            facts["confirmed_at"] = confirmed_at
+    for name, field in (("address", "ip_address"), ("device", "device_info")):
+        if body.get(field):
+            found, _ = reading.read_text(body[field], field)
+            if found is not None:
+                facts[name] = found
 
 
 def _told(sheet: Sheet) -> str | None:
