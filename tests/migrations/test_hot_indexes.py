@@ -79,7 +79,7 @@ def test_each_thing_wrong_with_an_index_is_told_and_mended(fresh: Engine) -> Non
 
 def test_the_planner_is_asked(fresh: Engine) -> None:
     steps.apply(fresh, IMPORTER, STEP)
-    useless = hot_indexes.Hot("orders", "site", "site_id, id", "SELECT id FROM orders WHERE note = 'x'")
+    useless = hot_indexes.Hot("orders", "note", "note", "SELECT id FROM orders WHERE note = 'x'")
     with db.rehearsal(fresh) as session:
         assert all(hot_indexes._serves(session, index) for index in hot_indexes.INDEXES)
         assert not hot_indexes._serves(session, useless)
@@ -93,7 +93,7 @@ def test_writing_goes_on_while_an_index_waits_for_an_older_transaction(
     monkeypatch.setattr(hot_indexes, "PATIENCE", 0.3)
     with fresh.connect() as older:
         older.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-        older.execute(text("SELECT count(*) FROM deliveries")).all()
+        older.execute(text("SELECT count(*) FROM orders, memberships")).all()
         time.sleep(1.01)  # so old that it is named
         with pytest.raises(errors.OlderTransaction, match=str(older.connection.driver_connection.info.backend_pid)):  # type: ignore[union-attr]
             steps.apply(fresh, IMPORTER, STEP)
@@ -101,10 +101,10 @@ def test_writing_goes_on_while_an_index_waits_for_an_older_transaction(
         runner = threading.Thread(target=steps.apply, args=(fresh, IMPORTER, STEP))
         runner.start()
         seen = wait_until(fresh, WAITING)
-        locks = "SELECT mode FROM pg_locks WHERE relation = 'deliveries'::regclass AND mode NOT LIKE 'AccessShare%' AND granted"
+        locks = f"SELECT mode FROM pg_locks WHERE relation = '{FIRST.table}'::regclass AND mode NOT LIKE 'AccessShare%' AND granted"
         with db.transaction(fresh) as session:
             db.run(session, "SET LOCAL lock_timeout = '50ms'")
-            assert {row["mode"] for row in db.rows(session, locks)} == {STEP.locks["deliveries"]}
+            assert {row["mode"] for row in db.rows(session, locks)} == {STEP.locks[FIRST.table]}
             customer(session, firm)
             for table in STEP.touches:
                 db.run(session, f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE")
@@ -170,7 +170,7 @@ def test_a_killed_runner_leaves_what_the_next_one_finishes(fresh: Engine, goes_o
     url = fresh.url.render_as_string(hide_password=False)
     with fresh.connect() as older:
         older.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-        older.execute(text("SELECT count(*) FROM deliveries")).all()
+        older.execute(text("SELECT count(*) FROM orders, memberships")).all()
         with subprocess.Popen([sys.executable, "-c", RUNNER, url, NOW.isoformat()], env=os.environ.copy()) as killed:
             assert wait_until(fresh, WAITING)
             killed.send_signal(signal.SIGKILL)
