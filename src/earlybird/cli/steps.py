@@ -203,6 +203,8 @@ def plan(
             out.print(f"  {len(planned.unclear)} could not be decided:")
             for row in planned.unclear[:5]:
                 out.print(f"    {row['id']}: {row['what']} ({len(row['candidates'] or [])} candidates)")
+        for note in planned.notes:
+            out.print("  " + ", ".join(f"{name} {said}" for name, said in note.items() if said))
         for lock in planned.unannounced:
             out.print(f"  [red]not announced:[/] {lock['mode']} on {lock['table']} for {lock['held_ms']} ms")
 

@@ -109,7 +109,7 @@ def own(ctx: Ctx, customer: str) -> str:
     """
     mine = f"{customer} = ANY(CAST(:my_customers AS uuid[]))"
     if any(reach.role == Role.marketing for reach in ctx.actor.reaches):
-        mine += f" OR {customer} IN (SELECT id FROM customers WHERE marketer_id = :me)"
+        mine += f" OR {customer} = ANY(ARRAY(SELECT id FROM customers WHERE marketer_id = :me))"
     return mine
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -80,6 +81,9 @@ def one_of(column: str, kinds: type[StrEnum] | tuple[str, ...]) -> CheckConstrai
     words = ", ".join(f"'{kind}'" for kind in kinds)
     return CheckConstraint(f"{column} IN ({words})", name=column)
 
+
+ASKED_AGAIN = 0.05
+"""Seconds between two tries for a lock that `alone` waits for."""
 
 APPLICATION = "earlybird_app"
 """The database role of the web and the worker: it owns nothing, so what is append-only stays so."""
@@ -208,12 +212,16 @@ def alone(engine: Engine, name: str, waiting: Callable[[], None] = lambda: None)
     """Hold the named advisory lock until the block ends; call `waiting` before waiting for whoever has it.
 
     It lives on a connection of its own, so that it spans all transactions of the block and dies with the process.
+    Who waits asks again and again: a statement that waits keeps its snapshot, and an index built without blocking
+    anybody waits for all older snapshots, so the two would wait for each other.
     """
     key = {"name": name}
+    asked = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.execute(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), key).scalar():
+        if not connection.execute(asked, key).scalar():
             waiting()
-            connection.execute(text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), key)
+            while not connection.execute(asked, key).scalar():
+                time.sleep(ASKED_AGAIN)
         try:
             yield
         finally:

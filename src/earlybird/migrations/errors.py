@@ -29,6 +29,10 @@ class StepCancelled(Conflict):
     """The step was cancelled; what it had changed was taken back."""
 
 
+class OlderTransaction(Unavailable):
+    """An index waits for every transaction that is older, and one was open too long; the same command goes on."""
+
+
 class StepBusy(Unavailable):
     """Live work kept what the step needs for too long; what is done stands, the same command goes on."""
 

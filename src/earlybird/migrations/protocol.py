@@ -41,6 +41,8 @@ class Batch:
     number: int
     order: Iterator[int] = field(default_factory=itertools.count, compare=False)
     """Counts what the batch keeps, in the order in which it happened."""
+    notes: list[dict[str, Any]] = field(default_factory=list, compare=False)
+    """What a plan tells beside rows: how big an index gets, whom building it would wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class Step:
     """Do one chunk outside any transaction, on an autocommit connection, in place of `apply`, which plan rolls back."""
     tear_down: Callable[[Connection], dict[str, int]] | None = None
     """Take away what `build` built, outside any transaction; repeatable."""
+    built: Callable[[Session], dict[str, int]] | None = None
+    """Count what `tear_down` would take away, per table."""
 
     @property
     def is_structural(self) -> bool:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
@@ -106,6 +106,8 @@ class Planned:
     is_lossless: bool
     """Whether the tried batches could be taken back whole."""
     plan_hash: str
+    notes: list[dict[str, Any]]
+    """What the step tells beside rows: how big an index gets."""
 
     def told(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
@@ -188,6 +190,7 @@ class _Rehearsal:
         self.held, self.shapes = Held(), list[str]()
         self.done, self.count, self.longest, self.lost = 0, 0, 0.0, 0
         self.took: list[float] = []
+        self.notes: list[dict[str, Any]] = []
 
     def batch(self, session: Session, chunk: Any, *, is_last: bool) -> None:
         """Run one chunk; where nothing comes after it, also try to take it back."""
@@ -199,6 +202,7 @@ class _Rehearsal:
         _add(self.rows, self.step.apply(session, self.ctx, batch, chunk))
         residue.seal(session, batch)
         self.shapes += residue.shape(session, batch)
+        self.notes += batch.notes
         self.held.note(session, began)
         self.took.append(time.perf_counter() - began)
         if is_last and self.step.build is None:
@@ -223,6 +227,7 @@ class _Rehearsal:
             unclear=self.step.unclear(session) if self.step.unclear else [],
             is_lossless=not self.lost,
             plan_hash=_hash(self.shapes),
+            notes=self.notes,
         )
 
 
@@ -314,6 +319,17 @@ class _Run:
         found, took = _again(self.step, once)
         self.pace.after(took)
         return found
+
+    def outside(self, work: Callable[[Connection], dict[str, int]]) -> dict[str, int]:
+        """Do what no transaction may hold, with retries; the locks it announces it has held as long as it took."""
+        began = time.perf_counter()
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            done = _again(self.step, lambda: work(connection))
+        took = (time.perf_counter() - began) * 1000
+        for table, mode in self.step.locks.items():
+            if done.get(table):
+                self.held.longest[table, mode] = max(self.held.longest.get((table, mode), 0.0), took)
+        return done
 
     def _heed(self, session: Session) -> None:
         wish = db.value(session, "SELECT wish FROM steps WHERE id = :id", {"id": self.step_id})
@@ -467,8 +483,7 @@ def _built(run: _Run, chunk: Any) -> dict[str, int]:
     assert build is not None  # noqa: S101  # asked before
     with db.transaction(run.engine) as session:
         run._heed(session)  # noqa: SLF001
-    with run.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        return _again(run.step, lambda: build(connection, chunk))
+    return run.outside(lambda connection: build(connection, chunk))
 
 
 def _finish(run: _Run) -> list[dict[str, Any]]:
@@ -508,8 +523,7 @@ def _take_away(run: _Run, *, hooks: bool) -> None:
     step = run.step
     if hooks and step.tear_down:
         tear_down = step.tear_down
-        with run.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            _add(run.rows, _again(step, lambda: tear_down(connection)))
+        _add(run.rows, run.outside(tear_down))
     if hooks and step.revert:
         take = step.revert
         _add(run.rows, run.batch(lambda session: take(session, run.ctx)))
@@ -646,6 +660,7 @@ def plan_revert(engine: Engine, ctx: Ctx, steps: Sequence[Step], progress: Progr
                     progress(step.title, done + 1, len(numbers))
             _switch_off(session, ctx, step)
             back = {table: counts["back"] for table, counts in total.items()}
+            _add(back, step.built(session) if step.built else {})
             found.append(Reverted(step, back, _standing(total), stakes, round(time.perf_counter() - began, 3)))
     if not found:
         raise errors.StepNotApplied(steps=", ".join(step.name for step in steps))

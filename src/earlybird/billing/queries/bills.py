@@ -136,14 +136,26 @@ def find_document(session: Session, name: str) -> UUID:
     series, _, number = name.rpartition("/")
     found = rows(
         session,
-        "SELECT id FROM invoices WHERE CAST(id AS text) = lower(:name) "
-        "OR (series = :series AND number = CAST(:number AS integer)) ORDER BY id",
-        {"name": name, "series": series, "number": int(number) if number.isdecimal() and len(number) < 10 else None},  # noqa: PLR2004
+        "SELECT id FROM invoices WHERE id = CAST(:id AS uuid) UNION "
+        "SELECT i.id FROM businesses b JOIN invoices i ON i.business_id = b.id "
+        "WHERE i.series = :series AND i.number = CAST(:number AS integer)",
+        {
+            "id": _id(name),
+            "series": series,
+            "number": int(number) if number.isdecimal() and len(number) < 10 else None,  # noqa: PLR2004
+        },
     )
     if len(found) != 1:
         raise errors.NoSuchDocument(field="number", number=name, found=len(found))
     key: UUID = found[0]["id"]
     return key
+
+
+def _id(name: str) -> UUID | None:
+    try:
+        return UUID(name)
+    except ValueError:
+        return None
 
 
 def bill_facts(session: Session, invoice_id: UUID) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from earlybird.kernel.pages import Page
 def visible(ctx: Ctx, customer: str) -> str:
     """Return the SQL condition for what an actor sees, `customer` being the column that says whose it is.
 
-    Own is what belongs to one's customers and to whom they pay for; its values come from `identity.rules.reach`.
+    Own is what belongs to one's customers and to whom they pay for; its values come from `identity.rules.reach`. As an
+    array they are found by the column's index; beside an OR, a sub-select would be asked of every row there is.
     """
     mine = "ANY(CAST(:my_customers AS uuid[]))"
-    paid = f"{customer} IN (SELECT id FROM customers WHERE bill_to_id = {mine})"
+    paid = f"{customer} = ANY(ARRAY(SELECT id FROM customers WHERE bill_to_id = {mine}))"
     return within(ctx, own=f"{own(ctx, customer)} OR {paid}")
 
 

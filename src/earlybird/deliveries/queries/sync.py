@@ -37,8 +37,10 @@ LEFT JOIN round_stops w ON w.delivery_id = d.id ORDER BY d.planned_on, w.round_i
 
 ROUNDS = f"""
 SELECT r.id, r.site_id, r.service_on, r.shift, r.name, r.driver_id, r.substitute_id, r.state
-FROM rounds r WHERE r.id IN (SELECT w.round_id FROM ({MINE}) m JOIN round_stops w ON w.delivery_id = m.id)
-   OR (r.driver_id = :me OR r.substitute_id = :me) AND r.service_on BETWEEN :first_on AND :last_on
+FROM rounds r WHERE r.id IN (
+    SELECT w.round_id FROM ({MINE}) m JOIN round_stops w ON w.delivery_id = m.id
+    UNION SELECT id FROM rounds WHERE driver_id = :me AND service_on BETWEEN :first_on AND :last_on
+    UNION SELECT id FROM rounds WHERE substitute_id = :me AND service_on BETWEEN :first_on AND :last_on)
 ORDER BY r.service_on, r.shift DESC, r.id"""
 
 CHANGED = f"""

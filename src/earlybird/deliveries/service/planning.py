@@ -62,6 +62,7 @@ def plan_day(session: Session, ctx: Ctx, site_id: UUID, service_on: date) -> Pla
         run(session, statements.ONE_TIME_LINES, facts)
     run(session, "ANALYZE plan_lines (line_id, was_in, customer_id, door), plan_stops (order_id, customer_id, door)")
     run(session, statements.TOUCHED, facts)
+    run(session, "ANALYZE plan_touched")
     value(session, statements.LOCKED_ORDERS)
     value(session, statements.LOCKED_DELIVERIES)
     run(session, statements.OPEN)

@@ -100,11 +100,11 @@ SELECT u.id, u.name, u.email, u.phone, u.language, u.state, u.customer_id, u.mus
 FROM users u WHERE u.archived_at IS NULL
 """
 
+IN_ROLE = " AND u.id IN (SELECT user_id FROM memberships WHERE role = :role AND ended_at IS NULL)"
+
 USERS_PAGE = """
   AND (CAST(:cursor AS uuid) IS NULL OR u.id < :cursor)
   AND (CAST(:state AS text) IS NULL OR u.state = :state)
-  AND (CAST(:role AS text) IS NULL OR EXISTS (
-      SELECT FROM memberships m WHERE m.user_id = u.id AND m.role = :role AND m.ended_at IS NULL))
   AND (CAST(:like AS text) IS NULL OR u.name ILIKE :like OR u.email ILIKE :like OR u.phone LIKE :like)
 ORDER BY u.id DESC LIMIT :count
 """
@@ -122,7 +122,8 @@ def users(
     """List logins with the roles they hold; `q` is looked for in name, e-mail and phone."""
     escaped = re.sub(r"([\\%_])", r"\\\1", q.strip()) if q else None
     facts = {"like": f"%{escaped}%" if escaped else None, "role": role, "state": state}
-    return cut(rows(session, USERS + USERS_PAGE, facts | {"cursor": cursor, "count": limit + 1}), limit)
+    sql = USERS + (IN_ROLE if role else "") + USERS_PAGE
+    return cut(rows(session, sql, facts | {"cursor": cursor, "count": limit + 1}), limit)
 
 
 def user(session: Session, user_id: UUID) -> dict[str, Any]:
