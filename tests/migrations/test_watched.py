@@ -96,10 +96,10 @@ def state(engine: Engine, number: int) -> str:
     return str(next(row["state"] for row in steps.listing(engine) if row["number"] == number))
 
 
-def asking(engine: Engine, wish: Wish, *, after: int) -> Callable[[str, int, int], None]:
+def asking(engine: Engine, wish: Wish, *, after: int) -> steps.Progress:
     """A progress that asks for something when so many batches are done."""
 
-    def progress(_: str, done: int, __: int) -> None:
+    def progress(_: str, done: int, __: int, ___: int) -> None:
         if done == after:
             service.ask(engine, IMPORTER, steps.find("20"), wish)
 

@@ -9,6 +9,7 @@ confirmed by its row, or where there is none by its own record.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from sqlalchemy.orm import Session
 from earlybird.infra.db import analyze, rows, run
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
+from earlybird.migrations.cutting import units
 from earlybird.migrations.protocol import Batch
 
 NUMBER = 20
@@ -27,12 +29,14 @@ TOUCHES = ("legacy_deliveries", "deliveries", "delivery_lines", "delivery_events
 WARNING = "Reverting returns the attached legacy deliveries to the unattributed list."
 FOLLOWS = {"uncharged_lines": ("event_line_id", "delivery_event_lines")}
 
-CHUNK = 100
 SOURCE = "earlybird"
 
 CUSTOMERS = """
-SELECT customer_id FROM legacy_deliveries WHERE customer_id IS NOT NULL
-UNION SELECT o.customer_id FROM orders o JOIN legacy_documents d ON d.id = o.id ORDER BY 1
+SELECT customer_id, sum(weight) AS weight FROM (
+    SELECT customer_id, count(*) AS weight FROM legacy_deliveries WHERE customer_id IS NOT NULL GROUP BY customer_id
+    UNION ALL
+    SELECT o.customer_id, count(*) FROM orders o JOIN legacy_documents d ON d.id = o.id GROUP BY o.customer_id
+) w GROUP BY customer_id ORDER BY customer_id
 """
 
 # Rows that carry an account may be evidence for orders kept with another party of the same account;
@@ -184,20 +188,24 @@ SELECT event_line_id, event_id, id, customer_id, service_on, 1, delivered FROM m
 """
 
 
-def phases(session: Session) -> list[list[tuple[str, list[UUID]]]]:
+def phases(session: Session) -> list[list[tuple[str, list[UUID | None]]]]:
     """Link all rows first, then make the stops: a row may be evidence for an order of another party.
 
-    The first batch is of the rows that name no customer, yet may name an order.
+    The first group is of the rows that name no customer, yet may name an order.
     """
-    customers = [row["customer_id"] for row in rows(session, CUSTOMERS)]
-    parts = [customers[n : n + CHUNK] for n in range(0, len(customers), CHUNK)]
-    return [[("link", []), *(("link", part) for part in parts)], [("attach", part) for part in parts]]
+    parts = units((row["customer_id"], int(row["weight"])) for row in rows(session, CUSTOMERS))
+    return [[("link", [None]), *(("link", part) for part in parts)], [("attach", part) for part in parts]]
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, list[UUID]]) -> dict[str, int]:
+def join(chunks: Sequence[tuple[str, list[UUID | None]]]) -> tuple[str, list[UUID | None]]:
+    """Return the customers of several groups of a phase."""
+    return chunks[0][0], [customer for _, customers in chunks for customer in customers]
+
+
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, list[UUID | None]]) -> dict[str, int]:
     """Attach what is provable of these customers' rows; what is attached already stays as it is."""
     phase, customers = chunk
-    facts = {"customers": customers, "nobody": not customers, "now": ctx.now, "source": SOURCE}
+    facts = {"customers": customers, "nobody": None in customers, "now": ctx.now, "source": SOURCE}
     return _link(session, batch, facts) if phase == "link" else _attach(session, batch, facts)
 
 
