@@ -97,10 +97,12 @@ def state(engine: Engine, number: int) -> str:
 
 
 def asking(engine: Engine, wish: Wish, *, after: int) -> steps.Progress:
-    """A progress that asks for something when so many batches are done."""
+    """A progress that asks for something, once, when so much is done."""
+    asked: list[int] = []
 
     def progress(_: str, done: int, __: int, ___: int) -> None:
-        if done == after:
+        if not asked and done >= after:
+            asked.append(done)
             service.ask(engine, IMPORTER, steps.find("20"), wish)
 
     return progress

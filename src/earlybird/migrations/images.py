@@ -131,7 +131,8 @@ def _note(told: dict[str, dict[str, int]], table: str, **counts: int) -> None:
 def _keep_images(session: Session, one: Kept) -> None:
     run(
         session,
-        f"UPDATE step_residue SET after = (SELECT to_jsonb(array_agg(after ORDER BY place)) FROM {one.entries}) WHERE id = :id",
+        f"UPDATE step_residue SET after = (SELECT to_jsonb(array_agg(after ORDER BY place)) FROM {one.entries}) "
+        "WHERE id = :id",
         {"id": one.id},
     )
 

@@ -119,8 +119,17 @@ class Planned:
 ROW_LOCKS = {"AccessShareLock", "RowShareLock", "RowExclusiveLock"}
 
 
+STATISTICS = "ShareUpdateExclusiveLock"
+"""What refreshing the statistics of a table takes for a moment: no reading or writing waits for it."""
+
+
+def announced(step: Step, table: str, mode: str) -> bool:
+    """Return whether the step says that it takes such a lock: row locks need no word, statistics are its tables'."""
+    return mode in ROW_LOCKS or step.locks.get(table) == mode or (mode == STATISTICS and table in step.touches)
+
+
 def _unannounced(step: Step, locks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [lock for lock in locks if lock["mode"] not in ROW_LOCKS and step.locks.get(lock["table"]) != lock["mode"]]
+    return [lock for lock in locks if not announced(step, lock["table"], lock["mode"])]
 
 
 def _row(session: Session, step: Step) -> StepRow:

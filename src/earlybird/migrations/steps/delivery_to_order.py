@@ -15,11 +15,14 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from earlybird.billing.rules import minor_scale
+from earlybird.importers import queries
 from earlybird.infra.db import analyze, rows, run
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
 from earlybird.migrations.cutting import units
-from earlybird.migrations.protocol import Batch
+from earlybird.migrations.protocol import Batch, Stake
+from earlybird.reconcile.checks import legacy_not_attributable
 
 NUMBER = 20
 NAME = "delivery_to_order"
@@ -232,6 +235,30 @@ def _attach(session: Session, batch: Batch, facts: dict[str, Any]) -> dict[str, 
         "delivery_events": run(session, KEEP_EVENTS, facts),
         "delivery_event_lines": run(session, KEEP_EVENT_LINES),
     }
+
+
+STAKES = f"""
+SELECT l.currency, sum(round(d.delivered_quantity * l.unit_price * {minor_scale("l.currency")}))::bigint AS amount_minor
+FROM delivery_lines d JOIN order_lines l ON l.id = d.order_line_id
+WHERE d.delivered_quantity > 0 AND EXISTS (
+    SELECT FROM delivery_events e WHERE e.delivery_id = d.delivery_id AND e.via = 'import')
+GROUP BY l.currency ORDER BY l.currency
+"""
+
+
+def stakes(session: Session) -> list[Stake]:
+    """Return what the taken-over deliveries are worth."""
+    said = "of deliveries would hang on no order"
+    return [Stake(row["amount_minor"], row["currency"], said) for row in rows(session, STAKES)]
+
+
+def unclear(session: Session) -> list[dict[str, Any]]:
+    """List the rows that may be of several orders, with those, and whose deliveries can be tied to none."""
+    alone = rows(session, legacy_not_attributable.CHECK.sql)
+    return [
+        *queries.waiting_deliveries(session),
+        *({"id": row["subject"], "what": row["title"], "candidates": []} for row in alone),
+    ]
 
 
 VERIFY = """

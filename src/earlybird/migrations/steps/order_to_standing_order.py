@@ -12,11 +12,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from earlybird.billing.rules import minor_scale
 from earlybird.infra.db import analyze, rows, run, value
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
 from earlybird.migrations.cutting import units
-from earlybird.migrations.protocol import Batch
+from earlybird.migrations.protocol import Batch, Stake
 
 NUMBER = 19
 NAME = "order_to_standing_order"
@@ -148,6 +149,21 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[UUID]) -> dict[s
     residue.inserted(session, batch, "orders", "made_order")
     residue.inserted(session, batch, "order_lines", "due_line")
     return {"orders": run(session, KEEP_ORDERS, facts), "order_lines": run(session, KEEP_LINES, facts)}
+
+
+STAKES = f"""
+SELECT l.currency, sum(round(d.delivered_quantity * l.unit_price * {minor_scale("l.currency")}))::bigint AS amount_minor
+FROM delivery_lines d JOIN order_lines l ON l.id = d.order_line_id
+WHERE l.source = 'subscription' AND d.delivered_quantity > 0 AND EXISTS (
+    SELECT FROM delivery_events e WHERE e.delivery_id = d.delivery_id AND e.via = 'import')
+GROUP BY l.currency ORDER BY l.currency
+"""
+
+
+def stakes(session: Session) -> list[Stake]:
+    """Return what the taken-over deliveries of standing orders are worth."""
+    said = "of deliveries would name no standing order"
+    return [Stake(row["amount_minor"], row["currency"], said) for row in rows(session, STAKES)]
 
 
 VERIFY = """
