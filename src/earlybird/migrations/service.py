@@ -61,7 +61,7 @@ OPEN_HOLE = "reverted_step"
 
 LOCKS = text(
     "SELECT relation::regclass::text AS relation, mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "
-    "WHERE l.pid = pg_backend_pid() AND l.granted AND c.relkind IN ('r', 'p') "
+    "WHERE l.pid = pg_backend_pid() AND l.granted AND l.locktype = 'relation' AND c.relkind IN ('r', 'p') "
     "AND c.relnamespace = current_schema()::regnamespace ORDER BY 1, 2"
 )
 
