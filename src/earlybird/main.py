@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from earlybird import wiring
 from earlybird.infra import http
-from earlybird.infra.db import connect, value
+from earlybird.infra.db import value
 from earlybird.infra.hashing import Hasher
 from earlybird.infra.images.darkroom import Darkroom
 from earlybird.infra.security import Keys
@@ -39,7 +39,8 @@ def create_app(
     Without `keys` a random secret is made: its tokens are good in this application alone.
     """
     settings = settings or Settings()
-    app = FastAPI(title="Earlybird", docs_url=None, redoc_url=None, openapi_url=None)
+    app = _bare()
+    app.router.routes.extend(_open().routes)
     app.state.engine = engine
     app.state.clock = clock
     app.state.keys = keys or Keys.random()
@@ -52,12 +53,23 @@ def create_app(
     app.state.darkroom = Darkroom()
     app.state.uploads = http.Uploads()
     http.install(app, pages.problem)
+    app.add_middleware(http.Edge)
+    app.openapi = description_of_the_api  # type: ignore[method-assign]
+    return app
+
+
+def _bare() -> FastAPI:
+    return FastAPI(title="Earlybird", docs_url=None, redoc_url=None, openapi_url=None)
+
+
+@cache
+def _open() -> FastAPI:
+    """Return every route, made once a process: what they take and give is worked out at the first request."""
+    app = _bare()
     app.add_api_route("/api/health", health, methods=["GET"], tags=["health"])
     for router in wiring.routers():
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(http.Edge)
-    app.openapi = cache(lambda: description.describe(app, wiring.routers()))  # type: ignore[method-assign]
     return app
 
 
@@ -70,10 +82,10 @@ def settle() -> None:
     gc.freeze()
 
 
+@cache
 def description_of_the_api() -> dict[str, Any]:
     """Return the OpenAPI document; the database is not asked."""
-    found: dict[str, Any] = create_app(connect("postgresql://")).openapi()
-    return found
+    return description.describe(_open(), wiring.routers())
 
 
 class Health(BaseModel):

@@ -90,9 +90,15 @@ def commands(page: Path) -> list[str]:
     return shell + [words.removeprefix("earlybird ") for words in spans(page) if words.startswith("earlybird ")]
 
 
+@cache
+def root() -> Any:
+    """The command line, made once: it takes a twentieth of a second."""
+    return typer.main.get_command(app)
+
+
 def resolve(words: list[str]) -> tuple[Any, list[str]]:
     """Follow words down the commands; return the last command and what is left."""
-    command: Any = typer.main.get_command(app)
+    command: Any = root()
     while words and words[0] in getattr(command, "commands", {}):
         command, words = command.commands[words[0]], words[1:]
     return command, words
@@ -119,9 +125,9 @@ def every(command: Any, path: str = "earlybird") -> dict[str, str]:
     return {k: v for name, inner in command.commands.items() for k, v in every(inner, f"{path} {name}").items()}
 
 
-@pytest.mark.parametrize("path", every(typer.main.get_command(app)))
+@pytest.mark.parametrize("path", every(root()))
 def test_every_command_shows_an_example_of_itself(path: str) -> None:
-    help_ = every(typer.main.get_command(app))[path]
+    help_ = every(root())[path]
     assert re.search(r"Example: .*" + re.escape(path), help_), f"{path} --help has no example"
 
 

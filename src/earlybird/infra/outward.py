@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 import certifi
 import httpx
@@ -20,6 +21,7 @@ class NotReached(Unavailable):
     """The host did not answer."""
 
 
+@cache
 def _trusted() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
