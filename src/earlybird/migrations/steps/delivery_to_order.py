@@ -46,12 +46,12 @@ SELECT customer_id, sum(weight) AS weight FROM (
 # so candidates are sought by customer and by account.
 JUDGED = """
 CREATE TEMP TABLE judged ON COMMIT DROP AS
-WITH fact AS (
+WITH fact AS MATERIALIZED (
     SELECT l.id, l.customer_id, l.user_id, l.driver_key, l.service_on, l.status, l.order_key, p.kind
     FROM legacy_deliveries l LEFT JOIN legacy_parties p ON p.customer_id = l.customer_id
     WHERE (l.customer_id = ANY(:customers) OR (:nobody AND l.customer_id IS NULL)) AND l.order_id IS NULL
       AND NOT EXISTS (SELECT FROM worklist_choices w WHERE w.subject_id = l.id AND w.undone_at IS NULL)
-), told AS (
+), told AS NOT MATERIALIZED (
     SELECT o.id, d.key, o.customer_id, o.placed_by_id, o.service_on, d.facts->>'driver' AS driver_key, p.kind,
            d.facts->>'status' IN ('delivered', 'partially_delivered') AS is_done
     FROM orders o
@@ -64,14 +64,22 @@ WITH fact AS (
                THEN t.placed_by_id IS NOT NULL AND t.placed_by_id <> f.user_id
                ELSE coalesce(t.customer_id <> f.customer_id, false) END AS is_contradictory
     FROM fact f JOIN told t ON t.key = f.order_key
-), matching AS (
-    SELECT f.id, array_agg(DISTINCT t.id) AS order_ids
-    FROM fact f
-    JOIN told t ON t.service_on = f.service_on AND t.is_done
-         AND (t.customer_id = f.customer_id OR t.placed_by_id = f.user_id)
-         AND (f.driver_key IS NULL OR t.driver_key IS NULL OR f.driver_key = t.driver_key)
+), nameless AS MATERIALIZED (
+    SELECT * FROM fact f
     WHERE f.status IN ('delivered', 'partially_delivered') AND NOT EXISTS (SELECT FROM named n WHERE n.id = f.id)
-    GROUP BY f.id
+), matched AS (
+    SELECT f.id, t.id AS order_id
+    FROM nameless f
+    JOIN told t ON t.customer_id = ANY(:customers) AND t.customer_id = f.customer_id AND t.service_on = f.service_on
+         AND t.is_done
+         AND (f.driver_key IS NULL OR t.driver_key IS NULL OR f.driver_key = t.driver_key)
+    UNION
+    SELECT f.id, t.id
+    FROM (SELECT * FROM nameless WHERE user_id IS NOT NULL) f
+    JOIN told t ON t.placed_by_id = f.user_id AND t.service_on = f.service_on AND t.is_done
+         AND (f.driver_key IS NULL OR t.driver_key IS NULL OR f.driver_key = t.driver_key)
+), matching AS (
+    SELECT id, array_agg(DISTINCT order_id) AS order_ids FROM matched GROUP BY id
 )
 SELECT coalesce(n.id, m.id) AS id,
        CASE WHEN n.id IS NOT NULL AND NOT n.is_contradictory THEN n.order_id
