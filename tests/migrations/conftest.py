@@ -17,6 +17,7 @@ from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
 from earlybird.migrations import service as steps
 from make import decay
+from make.scratch import TEMPLATE
 from migrations import clients, content
 
 HOUSEHOLDS = 3
@@ -36,18 +37,21 @@ def copied(server: Embedded, template: str) -> Iterator[Engine]:
         admin(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@contextmanager
+def taken_over(server: Embedded, folder: Path, seed: int) -> Iterator[Engine]:
+    """Yield an engine on a database of its own with the dump of a seed taken over, no step applied."""
+    with copied(server, TEMPLATE) as engine:
+        assert schema.current(engine) == schema.head()
+        legacy.take_over(engine, content.IMPORTER, decay.write(seed, folder / "dump"), link=None)
+        yield engine
+
+
 @pytest.fixture(scope="session")
 def untied(server: Embedded, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The name of a database with a decayed dump taken over, no step applied."""
-    name = "u_" + uuid.uuid4().hex[:12]
-    admin(server, f"CREATE DATABASE {name} TEMPLATE template_earlybird STRATEGY file_copy")
-    engine = db.connect(server.url(name))
-    assert schema.current(engine) == schema.head()
-    folder: Path = decay.write(HOUSEHOLDS, tmp_path_factory.mktemp("dump") / "dump")
-    legacy.take_over(engine, content.IMPORTER, folder, link=None)
-    engine.dispose()
-    yield name
-    admin(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with taken_over(server, tmp_path_factory.mktemp("dump"), HOUSEHOLDS) as engine:
+        engine.dispose()
+        yield str(engine.url.database)
 
 
 @pytest.fixture

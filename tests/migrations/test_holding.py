@@ -105,7 +105,7 @@ def test_who_breaks_a_bound_since_long_stands_is_listed_and_goes_on(taken: Engin
 def test_new_rows_are_held_before_the_old_ones_are_proven(taken: Engine) -> None:
     said = []
 
-    def progress(_: str, done: int, __: int) -> None:
+    def progress(_: str, done: int, __: int, ___: int) -> None:
         if done == HOLDS:
             said.append(refused(taken, "INSERT INTO areas (site_id, name) SELECT id, '' FROM sites LIMIT 1"))
             said.append(held_by(taken, "prices", "prices_unit_price_held_check"))

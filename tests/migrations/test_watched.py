@@ -96,11 +96,13 @@ def state(engine: Engine, number: int) -> str:
     return str(next(row["state"] for row in steps.listing(engine) if row["number"] == number))
 
 
-def asking(engine: Engine, wish: Wish, *, after: int) -> Callable[[str, int, int], None]:
-    """A progress that asks for something when so many batches are done."""
+def asking(engine: Engine, wish: Wish, *, after: int) -> steps.Progress:
+    """A progress that asks for something, once, when so much is done."""
+    asked: list[int] = []
 
-    def progress(_: str, done: int, __: int) -> None:
-        if done == after:
+    def progress(_: str, done: int, __: int, ___: int) -> None:
+        if not asked and done >= after:
+            asked.append(done)
             service.ask(engine, IMPORTER, steps.find("20"), wish)
 
     return progress
@@ -174,7 +176,7 @@ from earlybird.infra import db
 from earlybird.kernel.ctx import Actor, Ctx
 from earlybird.migrations import service as steps
 
-url, now, last, victim = sys.argv[1:]
+url, now, last, victim, most = sys.argv[1:]
 ctx = Ctx(actor=Actor(kind="system", name="import", role="admin"), now=datetime.fromisoformat(now), via="import")
 engine = db.connect(url)
 count = itertools.count(1)
@@ -184,7 +186,7 @@ def kill(_, __, statement, *___):
     if "pg_stat_activity" not in statement and next(count) == int(last):
         os.kill(int(victim) or os.getpid(), signal.SIGKILL)
 
-both = [step for step in steps.STEPS if not step.is_structural]
+both = [step for step in steps.STEPS if not step.is_structural][:int(most)]
 for step in both:
     steps.apply(engine, ctx, step)
 for step in both[::-1]:
@@ -196,7 +198,7 @@ print(next(count) - 1)
 def killed_at(statement: int, engine: Engine) -> subprocess.CompletedProcess[str]:
     """Apply and revert all until the given statement, and there kill the process."""
     url = engine.url.render_as_string(hide_password=False)
-    words = (url, NOW.isoformat(), str(statement), "0")
+    words = (url, NOW.isoformat(), str(statement), "0", "99")
     return subprocess.run(
         [sys.executable, "-c", KILLED, *words], capture_output=True, text=True, check=False, env=os.environ.copy()
     )

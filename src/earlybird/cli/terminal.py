@@ -6,10 +6,10 @@ import contextlib
 import getpass
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, Protocol
 
 import orjson
 import typer
@@ -22,6 +22,7 @@ from rich.progress import (
     TaskID,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 
 from earlybird import schema
@@ -136,23 +137,35 @@ def context(via: str = "cli") -> Ctx:
     return Ctx(actor=Actor(kind="cli", name=name, role="admin", reaches=EVERYWHERE), now=now, via=via)
 
 
+class Report(Protocol):
+    """What long work reports to: what is being done, how much of it, of how much, and how many rows that were."""
+
+    def __call__(self, what: str, done: int, count: int, rows: int | None = None, /) -> None:
+        """Show it."""
+
+
 @contextlib.contextmanager
-def bar() -> Iterator[Callable[[str, int, int], None]]:
-    """Show a progress bar on standard error; yields the function that long work reports to."""
+def bar() -> Iterator[Report]:
+    """Show a progress bar with the time that is left on standard error; yields what long work reports to."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=not console.is_terminal) as shown:
         tasks: dict[str, TaskID] = {}
 
-        def report(what: str, done: int, count: int) -> None:
+        def report(what: str, done: int, count: int, rows: int | None = None) -> None:
             if what not in tasks:
-                tasks[what] = shown.add_task(what, total=count)
-            shown.update(tasks[what], completed=done, total=count)
+                tasks[what] = shown.add_task(what, total=count, speed="")
+            passed = shown.tasks[tasks[what]].elapsed
+            speed = f"{rows / passed:,.0f} rows/s" if rows and passed else ""
+            shown.update(tasks[what], completed=done, total=count, speed=speed)
 
         yield report
 

@@ -62,6 +62,7 @@ def unfold(session: Session, step_id: UUID, batch: int, *, stands: bool) -> list
             {"residue_id": kept.id},
         )
         run(session, f"CREATE INDEX ON {kept.entries} ({', '.join(key)})")
+        run(session, f"ANALYZE {kept.entries} ({', '.join(key)})")
         found.append(kept)
     return found
 
@@ -130,7 +131,8 @@ def _note(told: dict[str, dict[str, int]], table: str, **counts: int) -> None:
 def _keep_images(session: Session, one: Kept) -> None:
     run(
         session,
-        f"UPDATE step_residue SET after = (SELECT jsonb_agg(after ORDER BY place) FROM {one.entries}) WHERE id = :id",
+        f"UPDATE step_residue SET after = (SELECT to_jsonb(array_agg(after ORDER BY place)) FROM {one.entries}) "
+        "WHERE id = :id",
         {"id": one.id},
     )
 
@@ -144,7 +146,6 @@ def _hold(session: Session, made: Sequence[Kept]) -> None:
             f"WHERE {one.same('t', 'e')} AND to_jsonb(t) <> e.after AND EXISTS (SELECT FROM jsonb_each(e.after) a "
             "WHERE to_jsonb(t) -> a.key IS DISTINCT FROM a.value)",
         )
-        run(session, f"ANALYZE {one.entries}")
     by_table = {one.table: one for one in made}
     ties = rows(session, FOREIGN_KEYS, {"tables": list(by_table)})
     for tie in ties:
@@ -228,7 +229,7 @@ def _insert(session: Session, one: Kept, image: str) -> int:
         session,
         f"INSERT INTO {one.table} ({into}) SELECT {chosen} FROM {one.entries} e "
         f"CROSS JOIN LATERAL jsonb_populate_record(NULL::{one.table}, e.{image}) x "
-        f"WHERE e.{image} IS NOT NULL AND NOT EXISTS (SELECT FROM {one.table} t WHERE {one.same('t', 'e')})",
+        f"WHERE e.{image} IS NOT NULL ON CONFLICT ({', '.join(one.key)}) DO NOTHING",
     )
 
 
@@ -242,7 +243,7 @@ def _put_columns(
     ]
     if not names:
         return 0
-    here = "to_jsonb(t) -> '{0}'"
+    here = """coalesce(to_jsonb(t."{0}"), 'null')"""
     old_ok = f"e.{expected} IS NULL OR " if one.is_old else ""
     fits = "(e.{source} ? '{0}' AND ({old_ok}{here} = e.{expected} -> '{0}') AND {here} <> e.{source} -> '{0}')"
     named = [
@@ -261,9 +262,9 @@ def _put_columns(
         changed = value(
             session,
             f"SELECT count(*) FROM {one.entries} e JOIN {one.table} t ON {one.same('t', 'e')} "
-            "WHERE e.after IS NOT NULL "
-            "AND EXISTS (SELECT FROM jsonb_each(e.after) a WHERE to_jsonb(t) -> a.key <> a.value "
-            f"AND to_jsonb(t) -> a.key <> e.{source} -> a.key)",
+            "CROSS JOIN LATERAL (SELECT to_jsonb(t) AS live OFFSET 0) l WHERE e.after IS NOT NULL "
+            "AND EXISTS (SELECT FROM jsonb_each(e.after) a WHERE l.live -> a.key <> a.value "
+            f"AND l.live -> a.key <> e.{source} -> a.key)",
         )
         _note(told, one.table, back=written, changed=int(changed))
     return written

@@ -7,7 +7,7 @@ defaults. How a step is written: docs/howto/reversible-steps.md.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -40,9 +40,18 @@ class Batch:
     run_id: UUID
     number: int
     order: Iterator[int] = field(default_factory=itertools.count, compare=False)
-    """Counts what the batch keeps, in the order in which it happened."""
+    """Numbers what the batch keeps, in the order in which it happened; see `series`."""
     notes: list[dict[str, Any]] = field(default_factory=list, compare=False)
     """What a plan tells beside rows: how big an index gets, whom building it would wait for."""
+
+
+SERIES = 1_000
+"""Numbers of a series: the batches of one phase of one run share it, as they touch different rows."""
+
+
+def series(of: int) -> Iterator[int]:
+    """Return the numbers for what a batch of the given series keeps."""
+    return itertools.count(of * SERIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +83,15 @@ class Step:
     warning: str
     """What reverting it means."""
     phases: Callable[[Session], list[list[Any]]]
-    """Cut the work into chunks: those of a phase may run at once, phases come one by one."""
+    """Cut the work into chunks, small ones where they can be joined: those of a phase may run at once, phases come one
+    by one."""
     apply: Callable[[Session, Ctx, Batch, Any], dict[str, int]]
     """Do one chunk and keep its residue; make only what is not there; return rows per table; never commit."""
     verify: Callable[[Session], list[dict[str, Any]]]
     """List what is wrong (`id`, `what`), by another way of asking."""
     kind: Kind = Kind.ties
+    join: Callable[[Sequence[Any]], Any] | None = None
+    """Make one chunk of neighbouring ones of a phase; without it each chunk is a batch of its own."""
     locks: Mapping[str, str] = field(default_factory=dict)
     """Table → the strongest lock it is given, where that is more than row locks, e.g. "ShareRowExclusiveLock"."""
     opens_a_hole: str | None = None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from earlybird.infra.db import rows
+from earlybird.migrations.protocol import SERIES
 
 
 def unfinished_apply(session: Session, step_id: UUID) -> dict[str, Any] | None:
@@ -21,17 +23,30 @@ def unfinished_apply(session: Session, step_id: UUID) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def batches(session: Session, step_id: UUID, *, stands: bool, run_id: UUID | None = None) -> list[int]:
-    """Return the numbers of the batches that stand (or are taken back), ascending; of one run where it is named."""
-    return [
-        row["batch"]
-        for row in rows(
-            session,
-            "SELECT DISTINCT batch FROM step_residue WHERE step_id = :id AND (reverted_at IS NULL) = :stands "
-            "AND (CAST(:run_id AS uuid) IS NULL OR run_id = :run_id) ORDER BY batch",
-            {"id": step_id, "stands": stands, "run_id": run_id},
-        )
-    ]
+def batches(session: Session, step_id: UUID, *, stands: bool, run_id: UUID | None = None) -> list[list[int]]:
+    """Return the numbers of the batches that stand (or are taken back), ascending; of one run where it is named.
+
+    Neighbours of one series come together: they touch different rows, so they may be done at once.
+    """
+    found = rows(
+        session,
+        "SELECT batch, min(position) / :series AS series FROM step_residue WHERE step_id = :id "
+        "AND (reverted_at IS NULL) = :stands AND (CAST(:run_id AS uuid) IS NULL OR run_id = :run_id) "
+        "GROUP BY batch ORDER BY batch",
+        {"id": step_id, "stands": stands, "run_id": run_id, "series": SERIES},
+    )
+    return [[row["batch"] for row in group] for _, group in itertools.groupby(found, lambda row: row["series"])]
+
+
+def last(session: Session, step_id: UUID) -> tuple[int, int]:
+    """Return the highest batch and the highest series a step has used, 0 where none."""
+    found = rows(
+        session,
+        "SELECT coalesce(greatest(max(batch), 0), 0) AS batch, coalesce(max(position), 0) / :series AS series "
+        "FROM step_residue WHERE step_id = :id",
+        {"id": step_id, "series": SERIES},
+    )
+    return found[0]["batch"], found[0]["series"]
 
 
 def states(session: Session) -> dict[int, dict[str, Any]]:

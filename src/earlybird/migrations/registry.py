@@ -13,7 +13,7 @@ from earlybird.migrations.protocol import Step
 REQUIRED = ("NUMBER", "NAME", "TITLE", "REASON", "TOUCHES", "WARNING")
 OPTIONAL = ("KIND", "LOCKS", "OPENS_A_HOLE", "SWITCHES", "LOOSENS", "FOLLOWS", "PASSING")
 FUNCTIONS = ("phases", "apply", "verify")
-HOOKS = ("stakes", "unclear", "revert", "reverted", "build", "tear_down", "built")
+HOOKS = ("join", "stakes", "unclear", "revert", "reverted", "build", "tear_down", "built")
 
 
 def read(module: Any) -> Step:

@@ -71,7 +71,7 @@ def deleted(
 
 
 def _images(key: Key) -> str:
-    return f"jsonb_agg(before ORDER BY {key if isinstance(key, str) else ', '.join(key)})"
+    return f"to_jsonb(array_agg(before ORDER BY {key if isinstance(key, str) else ', '.join(key)}))"
 
 
 def columns(session: Session, batch: Batch, table_name: str, names: Sequence[str], changed: str) -> int:
@@ -143,30 +143,39 @@ def policy(session: Session, ctx: Ctx, batch: Batch, name: str, *, value: Any) -
 
 @contextmanager
 def watch(
-    session: Session, batch: Batch, *, inserts: Sequence[str] = (), updates: Sequence[str] = ()
+    session: Session,
+    batch: Batch,
+    *,
+    inserts: Mapping[str, str],
+    updates: Mapping[str, str] | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Iterator[None]:
     """Keep what the block writes, for code that does not tell: rows added to `inserts`, any change of `updates`.
 
-    Each table of `inserts` is read once afterwards; each of `updates` is copied before, so they must be small.
+    Each table is named with the condition that holds for all rows `t` the block may write: those of `inserts` are
+    read once afterwards, those of `updates` are copied before.
     """
-    for table in updates:
-        run(session, f"CREATE TEMP TABLE was_{table} ON COMMIT DROP AS SELECT * FROM {table}")
+    updates = updates or {}
+    for table, where in updates.items():
+        run(session, f"CREATE TEMP TABLE was_{table} ON COMMIT DROP AS SELECT * FROM {table} t WHERE {where}", facts)
     yield
-    for table in inserts:
+    for table, where in inserts.items():
         key = primary_key(session, table)
-        inserted(session, batch, table, f"(SELECT * FROM {table} t WHERE {OURS.format(t='t')}) t", _plain(key))
-    for table in updates:
+        chosen = f"(SELECT * FROM {table} t WHERE ({where}) AND {OURS.format(t='t')}) t"
+        inserted(session, batch, table, chosen, _plain(key), facts)
+    for table, where in updates.items():
         key = primary_key(session, table)
         same = " AND ".join(f"w.{name} = t.{name}" for name in key)
         named = ", ".join(f"t.{name}" for name in key)
-        ours = f"FROM {table} t LEFT JOIN was_{table} w ON {same} WHERE {OURS.format(t='t')}"
-        inserted(session, batch, table, f"(SELECT {named} {ours} AND w.{key[0]} IS NULL) t", _plain(key))
+        ours = f"FROM {table} t LEFT JOIN was_{table} w ON {same} WHERE ({where}) AND {OURS.format(t='t')}"
+        inserted(session, batch, table, f"(SELECT {named} {ours} AND w.{key[0]} IS NULL) t", _plain(key), facts)
         image = (
             "(SELECT jsonb_object_agg(b.key, b.value) FROM jsonb_each(to_jsonb(w)) b "
             "WHERE b.value IS DISTINCT FROM to_jsonb(t) -> b.key)"
         )
         changed = f"SELECT {named}, {image} AS before {ours} AND w.{key[0]} IS NOT NULL"
-        updated(session, batch, table, f"(SELECT * FROM ({changed}) c WHERE before IS NOT NULL) t", _plain(key))
+        chosen = f"(SELECT * FROM ({changed}) c WHERE before IS NOT NULL) t"
+        updated(session, batch, table, chosen, _plain(key), facts)
 
 
 def _plain(key: Sequence[str]) -> Key:
@@ -181,9 +190,14 @@ WHERE i.indrelid = CAST(:table AS regclass) AND i.indisprimary ORDER BY k.place
 """
 
 
+PRIMARY_KEYS: dict[str, list[str]] = {}
+
+
 def primary_key(session: Session, table: str) -> list[str]:
-    """Return the columns of a table's primary key."""
-    return [row["attname"] for row in rows(session, PRIMARY_KEY, {"table": table})]
+    """Return the columns of a table's primary key; asked once in a process, as no table changes it."""
+    if table not in PRIMARY_KEYS:
+        PRIMARY_KEYS[table] = [row["attname"] for row in rows(session, PRIMARY_KEY, {"table": table})]
+    return PRIMARY_KEYS[table]
 
 
 def entries(key: Sequence[str]) -> str:
@@ -213,31 +227,46 @@ def seal(session: Session, batch: Batch) -> None:
         table = row["table_name"]
         key = primary_key(session, table)
         same = " AND ".join(f"t.{name} = e.{name}" for name in key)
-        image = (
-            "to_jsonb(t)"
-            if row["verb"] == "insert"
-            else "(SELECT jsonb_object_agg(b.key, to_jsonb(t) -> b.key) FROM jsonb_each(e.before) b)"
-        )
+        image, live = "t", ""
+        if row["verb"] == "update":
+            image = "(SELECT jsonb_object_agg(b.key, l.live -> b.key) FROM jsonb_each(e.before) b)"
+            live = "CROSS JOIN LATERAL (SELECT to_jsonb(t) AS live OFFSET 0) l"
+        image = f"array_agg(CASE WHEN t.{key[0]} IS NOT NULL THEN {image} END ORDER BY e.place)"
         run(
             session,
-            f"UPDATE step_residue SET after = (SELECT jsonb_agg(CASE WHEN t.{key[0]} IS NOT NULL THEN {image} END "
-            f"ORDER BY e.place) FROM ({entries(key).format(table=table)}) e LEFT JOIN {table} t ON {same}) "
-            "WHERE id = :residue_id",
+            f"UPDATE step_residue SET after = (SELECT to_jsonb({image}) FROM "
+            f"({entries(key).format(table=table)}) e LEFT JOIN {table} t ON {same} {live}) WHERE id = :residue_id",
             {"residue_id": row["id"]},
         )
 
 
+# Sums, so that it is the same however the rows are cut to batches.
 SHAPE = """
-SELECT table_name, verb, CASE WHEN verb = 'insert' THEN cardinality(ids) ELSE 0 END AS made,
-       jsonb_array_length(keys) AS keyed, md5(concat(CASE WHEN verb <> 'insert' THEN ids END, before)) AS digest
-FROM step_residue WHERE step_id = :step_id AND batch = ANY(CAST(:numbers AS bigint[])) ORDER BY 1, 2, 3, 4, 5
+SELECT r.table_name, r.verb, count(*) AS rows,
+       sum(CASE WHEN r.verb <> 'insert' THEN hashtextextended(concat(e.id, e.before), 0)
+                WHEN e.key IS NOT NULL THEN jsonb_hash_extended(e.key, 0) END) AS digest
+FROM step_residue r
+CROSS JOIN LATERAL ROWS FROM (unnest(r.ids), jsonb_array_elements(r.keys), jsonb_array_elements(r.before))
+    AS e (id, key, before)
+WHERE r.step_id = :step_id AND r.batch = :number GROUP BY r.table_name, r.verb
 """
 
+Shape = dict[tuple[str, str], tuple[int, int]]
+"""Table and verb → how many rows, and the sum of their digests."""
 
-def shape(session: Session, batch: Batch) -> list[str]:
+
+def shape(session: Session, batch: Batch) -> Shape:
     """Say what the batch changes without what differs each time: keys and before-images, counts of what is made."""
-    found = rows(session, SHAPE, {"step_id": batch.step_id, "numbers": [batch.number]})
-    return [" ".join(str(part) for part in row.values()) for row in found]
+    found = rows(session, SHAPE, {"step_id": batch.step_id, "number": batch.number})
+    return {(row["table_name"], row["verb"]): (row["rows"], int(row["digest"] or 0)) for row in found}
+
+
+def added(one: Shape, other: Shape) -> Shape:
+    """Return what two batches change together."""
+    return {
+        key: (one.get(key, (0, 0))[0] + other.get(key, (0, 0))[0], one.get(key, (0, 0))[1] + other.get(key, (0, 0))[1])
+        for key in one.keys() | other.keys()
+    }
 
 
 def digests(session: Session, step_id: Any, run_id: Any | None = None) -> dict[str, dict[str, str | None]]:

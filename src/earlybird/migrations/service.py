@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
@@ -21,10 +22,11 @@ from earlybird.audit import service as audit
 from earlybird.infra import db
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import errors, images, queries, residue
+from earlybird.migrations.cutting import Cutter, OneByOne, Piece
 from earlybird.migrations.models import Step as StepRow
 from earlybird.migrations.models import StepRun
 from earlybird.migrations.pace import Pace, Watch
-from earlybird.migrations.protocol import Batch, Kind
+from earlybird.migrations.protocol import Batch, Kind, series
 from earlybird.migrations.protocol import Step as Step  # noqa: PLC0414  who runs steps names them from here
 from earlybird.migrations.registry import STEPS as STEPS  # noqa: PLC0414
 from earlybird.migrations.registry import between as between  # noqa: PLC0414
@@ -32,8 +34,8 @@ from earlybird.migrations.registry import find as find  # noqa: PLC0414
 from earlybird.migrations.states import MACHINE, StepState, Wish
 from earlybird.territory import service as territory
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how many batches are done, and of how many."""
+Progress = Callable[[str, int, int, int], None]
+"""Called with what is being done, how many units of work are done, of how many, and how many rows that were."""
 
 T = TypeVar("T")
 
@@ -59,7 +61,7 @@ OPEN_HOLE = "reverted_step"
 
 LOCKS = text(
     "SELECT relation::regclass::text AS relation, mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation "
-    "WHERE l.pid = pg_backend_pid() AND l.granted AND c.relkind IN ('r', 'p') "
+    "WHERE l.pid = pg_backend_pid() AND l.granted AND l.locktype = 'relation' AND c.relkind IN ('r', 'p') "
     "AND c.relnamespace = current_schema()::regnamespace ORDER BY 1, 2"
 )
 
@@ -126,15 +128,24 @@ STRENGTH = (
     "ExclusiveLock",
     "AccessExclusiveLock",
 )
-"""The locks of a table, the weakest first; the first three are row locks."""
+"""The locks of a table, the weakest first."""
+
+ROW_LOCK = "RowExclusiveLock"
+"""The strongest that needs no word: rows are locked one by one."""
+
+
+STATISTICS = "ShareUpdateExclusiveLock"
+"""What refreshing the statistics of a table takes for a moment: no reading or writing waits for it."""
+
+
+def announced(step: Step, table: str, mode: str) -> bool:
+    """Return whether the step says that it takes such a lock: row locks need no word, statistics are its tables'."""
+    most = step.locks.get(table, STATISTICS if table in step.touches else ROW_LOCK)
+    return STRENGTH.index(mode) <= STRENGTH.index(most)
 
 
 def _unannounced(step: Step, locks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        lock
-        for lock in locks
-        if STRENGTH.index(lock["mode"]) > STRENGTH.index(step.locks.get(lock["table"], "RowExclusiveLock"))
-    ]
+    return [lock for lock in locks if not announced(step, lock["table"], lock["mode"])]
 
 
 def _row(session: Session, step: Step) -> StepRow:
@@ -147,8 +158,16 @@ def _row(session: Session, step: Step) -> StepRow:
 
 
 def _prepare(session: Session, step: Step) -> None:
-    """Say which step this transaction is of, so that the guards let it take back what it wrote, and bound its waits."""
+    """Say which step this transaction is of, so that the guards let it take back what it wrote, and bound its waits.
+
+    A batch of a step that is cut to small ones finds its rows by index, whatever the statistics say of tables that
+    were empty a moment ago: what it costs must not grow with the table.
+    """
+    by_index = "off" if step.join else "on"
     settings = {
+        "enable_seqscan": by_index,
+        "enable_mergejoin": by_index,
+        "max_parallel_workers_per_gather": "0",
         "earlybird.step": str(step.number),
         "lock_timeout": WAIT_FOR_TABLES if step.locks else WAIT_FOR_ROWS,
         "statement_timeout": LONGEST_STATEMENT,
@@ -177,8 +196,8 @@ def _drop_temporary(session: Session) -> None:
         db.run(session, f'DROP TABLE pg_temp."{row["relname"]}"')
 
 
-def _hash(shapes: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(sorted(shapes)).encode()).hexdigest()
+def _hash(shape: residue.Shape) -> str:
+    return hashlib.sha256(repr(sorted(shape.items())).encode()).hexdigest()
 
 
 class _Rehearsal:
@@ -187,29 +206,36 @@ class _Rehearsal:
     def __init__(self, ctx: Ctx, step: Step, progress: Progress | None) -> None:
         self.ctx, self.step, self.progress = ctx, step, progress
         self.rows: dict[str, int] = {}
-        self.held, self.shapes = Held(), list[str]()
+        self.held, self.shape = Held(), residue.Shape()
         self.done, self.count, self.longest, self.lost = 0, 0, 0.0, 0
         self.took: list[float] = []
         self.notes: list[dict[str, Any]] = []
 
-    def batch(self, session: Session, chunk: Any, *, is_last: bool) -> None:
-        """Run one chunk; where nothing comes after it, also try to take it back."""
+    def batch(self, session: Session, piece: Piece, *, is_last: bool) -> float:
+        """Run one chunk; where nothing comes after it, also try to take it back; return the seconds the chunk took."""
         began = time.perf_counter()
         _prepare(session, self.step)
         row = _row(session, self.step)
-        self.done += 1
-        batch = Batch(row.id, _begin(session, self.ctx, row, "plan").id, -self.done)
-        _add(self.rows, self.step.apply(session, self.ctx, batch, chunk))
+        batch = Batch(row.id, _begin(session, self.ctx, row, "plan").id, -piece.number)
+        _add(self.rows, self.step.apply(session, self.ctx, batch, piece.chunk))
         residue.seal(session, batch)
-        self.shapes += residue.shape(session, batch)
+        self.shape = residue.added(self.shape, residue.shape(session, batch))
         self.notes += batch.notes
         self.held.note(session, began)
-        self.took.append(time.perf_counter() - began)
+        self.took.append(took := time.perf_counter() - began)
         if is_last and self.step.build is None:
             told = images.take_back(session, self.step, row.id, batch.number)
             self.lost += sum(counts["held"] + counts["changed"] + counts["gone"] for counts in told.values())
+        self.done += piece.count
         if self.progress:
-            self.progress(self.step.title, self.done, self.count)
+            self.progress(self.step.title, self.done, self.count, sum(self.rows.values()))
+        return took
+
+    def pieces(self, phase: Sequence[Any]) -> Iterator[tuple[Piece, Callable[[float], None]]]:
+        """Cut a phase to batches, each with what is to be told how long it took."""
+        cutter = Cutter(phase, self.step.join, len(self.took) + 1)
+        while piece := cutter.take():
+            yield piece, partial(cutter.took, piece)
 
     def planned(self, session: Session) -> Planned:
         """Sum up, and ask what hangs on the step."""
@@ -217,16 +243,16 @@ class _Rehearsal:
         return Planned(
             step=self.step,
             rows=self.rows,
-            batches=self.count,
+            batches=len(self.took),
             seconds=round(seconds, 3),
             longest_batch_ms=round(max(self.took, default=0.0) * 1000, 1),
-            estimate_seconds=round(seconds / (WORKERS if self.count > 1 else 1), 3),
+            estimate_seconds=round(seconds / (WORKERS if len(self.took) > 1 else 1), 3),
             locks=locks,
             unannounced=_unannounced(self.step, locks),
             stakes=[asdict(stake) for stake in self.step.stakes(session)],
             unclear=self.step.unclear(session) if self.step.unclear else [],
             is_lossless=not self.lost,
-            plan_hash=_hash(self.shapes),
+            plan_hash=_hash(self.shape),
             notes=self.notes,
         )
 
@@ -245,18 +271,18 @@ def plan(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None)
         tried = _Rehearsal(ctx, step, progress)
         tried.count = sum(len(phase) for phase in phases)
         if len(phases) == 1 or step.kind is Kind.enforces:
-            for chunk in itertools.chain.from_iterable(phases):
+            for piece, took in tried.pieces(list(itertools.chain.from_iterable(phases))):
                 with db.rehearsal(engine) as session:
-                    tried.batch(session, chunk, is_last=True)
+                    took(tried.batch(session, piece, is_last=True))
             with db.rehearsal(engine) as session:
                 return tried.planned(session)
         with db.rehearsal(engine) as session:
-            for chunk in itertools.chain.from_iterable(phases[:-1]):
-                tried.batch(session, chunk, is_last=False)
+            for piece, took in itertools.chain.from_iterable(map(tried.pieces, phases[:-1])):
+                took(tried.batch(session, piece, is_last=False))
                 _drop_temporary(session)
-            for chunk in phases[-1] if phases else []:
+            for piece, took in tried.pieces(phases[-1] if phases else []):
                 with db.tried(session):
-                    tried.batch(session, chunk, is_last=True)
+                    took(tried.batch(session, piece, is_last=True))
             return tried.planned(session)
 
 
@@ -271,8 +297,8 @@ def plan_all(engine: Engine, ctx: Ctx, steps: Sequence[Step], progress: Progress
             phases = step.phases(session)
             tried = _Rehearsal(ctx, step, progress)
             tried.count = sum(len(phase) for phase in phases)
-            for chunk in itertools.chain.from_iterable(phases):
-                tried.batch(session, chunk, is_last=False)
+            for piece, took in itertools.chain.from_iterable(map(tried.pieces, phases)):
+                took(tried.batch(session, piece, is_last=False))
                 _drop_temporary(session)
             found.append(tried.planned(session))
     return found
@@ -297,7 +323,8 @@ class _Run:
         self.engine, self.ctx, self.step, self.progress = engine, ctx, step, progress
         self.pace, self.held = Pace(), Held()
         self.rows: dict[str, int] = {}
-        self.shapes: list[str] = []
+        self.shape: residue.Shape = {}
+        self._guard = threading.Lock()
         self.began = time.perf_counter()
         self.done, self.count = 0, 0
         self.step_id = self.run_id = UUID(int=0)
@@ -338,21 +365,43 @@ class _Run:
         if wish == Wish.cancel:
             raise errors.StepCancelled(step=self.step.name)
 
-    def told(self) -> None:
-        """Report one more batch as done."""
-        self.done += 1
-        if self.progress:
-            self.progress(self.step.title, self.done, max(self.count, self.done))
+    def told(self, rows: dict[str, int], units: int = 1) -> None:
+        """Count what a batch wrote, and report it as done."""
+        with self._guard:
+            _add(self.rows, rows)
+            self.done += units
+            if self.progress:
+                self.progress(self.step.title, self.done, max(self.count, self.done), sum(self.rows.values()))
 
-    def side_by_side(self, phase: Sequence[tuple[int, Any]], work: Callable[[tuple[int, Any]], dict[str, int]]) -> None:
-        """Do the batches of a phase, some at once; whatever stops one stops those not begun yet."""
-        pool = ThreadPoolExecutor(WORKERS)
-        try:
-            for part in pool.map(work, phase):
-                _add(self.rows, part)
-                self.told()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    def side_by_side(self, work: Callable[[], bool]) -> None:
+        """Do the work again and again, some at once, until it returns False; what stops one stops the others."""
+        stopped = threading.Event()
+
+        def on() -> None:
+            try:
+                while not stopped.is_set() and work():
+                    pass
+            except BaseException:
+                stopped.set()
+                raise
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for done in [pool.submit(on) for _ in range(WORKERS)]:
+                done.result()
+
+    def batch_by_batch(self, numbers: Sequence[int], work: Callable[[int], dict[str, int]]) -> None:
+        """Do something to batches that touch different rows, some at once."""
+        left = iter(numbers)
+
+        def one() -> bool:
+            with self._guard:
+                number = next(left, None)
+            if number is None:
+                return False
+            self.told(work(number))
+            return True
+
+        self.side_by_side(one)
 
     def facts(self) -> dict[str, Any]:
         """Return what is kept of the run."""
@@ -361,7 +410,7 @@ class _Run:
             "seconds": round(time.perf_counter() - self.began, 3),
             "rested_seconds": round(self.pace.rested, 3),
             "locks": self.held.told(),
-            "plan_hash": _hash(self.shapes),
+            "plan_hash": _hash(self.shape),
         }
 
     def end(self, session: Session, verb: str, result: dict[str, Any], *, reason: str | None = None) -> None:
@@ -426,10 +475,11 @@ def apply(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None
 def _restore(run: _Run) -> None:
     """Put again what was taken back; a batch whose place somebody took meanwhile is left to be made anew."""
     with db.rehearsal(run.engine) as session:
-        numbers = queries.batches(session, run.step_id, stands=False)
-    for number in numbers:
+        groups = queries.batches(session, run.step_id, stands=False)
+    run.count += sum(map(len, groups))
 
-        def again(session: Session, number: int = number) -> dict[str, int]:
+    def again(number: int) -> dict[str, int]:
+        def once(session: Session) -> dict[str, int]:
             db.run(
                 session,
                 "UPDATE step_residue SET run_id = :run_id WHERE step_id = :step_id AND batch = :number "
@@ -439,43 +489,55 @@ def _restore(run: _Run) -> None:
             return images.put_again(session, run.step, run.step_id, number)
 
         try:
-            _add(run.rows, run.batch(again))
+            return run.batch(once)
         except IntegrityError:
-            continue
-        run.count += 1
-        run.told()
+            return {}
+
+    for group in groups:
+        run.batch_by_batch(group, again)
 
 
 def _advance(run: _Run) -> None:
-    with db.rehearsal(run.engine) as session:
-        phases = run.step.phases(session)
-        last = db.value(
-            session, "SELECT greatest(max(batch), 0) FROM step_residue WHERE step_id = :id", {"id": run.step_id}
-        )
-    numbers = itertools.count(int(last or 0) + 1)
-    run.count += sum(len(phase) for phase in phases)
     step = run.step
+    with db.transaction(run.engine) as session:
+        db.analyze(session, *step.touches)
+        phases = step.phases(session)
+        number, place = queries.last(session, run.step_id)
+    run.count += sum(len(phase) for phase in phases)
     if step.build is not None:
         for chunk in itertools.chain.from_iterable(phases):
-            _add(run.rows, _built(run, chunk))
-            run.told()
+            run.told(_built(run, chunk))
         return
-
-    def work(numbered: tuple[int, Any]) -> dict[str, int]:
-        number, chunk = numbered
-
-        def once(session: Session) -> tuple[dict[str, int], list[str]]:
-            batch = Batch(run.step_id, run.run_id, number)
-            part = step.apply(session, run.ctx, batch, chunk)
-            residue.seal(session, batch)
-            return part, residue.shape(session, batch)
-
-        part, shapes = run.batch(once)
-        run.shapes += shapes
-        return part
-
     for phase in phases:
-        run.side_by_side([(next(numbers), chunk) for chunk in phase], work)
+        cutter = Cutter(phase, step.join, number + 1)
+        if isinstance(phase, OneByOne):
+            while _one_piece(run, cutter, place := place + 1):
+                pass
+        else:
+            run.side_by_side(partial(_one_piece, run, cutter, place := place + 1))
+        number = cutter.next_number - 1
+
+
+def _one_piece(run: _Run, cutter: Cutter, place: int) -> bool:
+    """Do the next batch of a phase, as one of series `place`; return False where nothing is left."""
+    piece = cutter.take()
+    if piece is None:
+        return False
+
+    def once(session: Session) -> tuple[dict[str, int], residue.Shape]:
+        began = time.perf_counter()
+        batch = Batch(run.step_id, run.run_id, piece.number, series(place))
+        part = run.step.apply(session, run.ctx, batch, piece.chunk)
+        residue.seal(session, batch)
+        shape = residue.shape(session, batch)
+        cutter.took(piece, time.perf_counter() - began)
+        return part, shape
+
+    part, shape = run.batch(once)
+    with run._guard:  # noqa: SLF001
+        run.shape = residue.added(run.shape, shape)
+    run.told(part, piece.count)
+    return True
 
 
 def _built(run: _Run, chunk: Any) -> dict[str, int]:
@@ -503,12 +565,11 @@ def _withdraw(run: _Run, verb: str, result: dict[str, Any]) -> None:
     """Take back what this run changed, and let the step stand as before it."""
     with db.transaction(run.engine) as session:
         db.run(session, "UPDATE steps SET wish = NULL WHERE id = :id", {"id": run.step_id})
-        numbers = queries.batches(session, run.step_id, stands=True, run_id=run.run_id)
+        groups = queries.batches(session, run.step_id, stands=True, run_id=run.run_id)
         if run.was is not StepState.applied:
             audit.move(session, run.ctx, _row(session, run.step), MACHINE, "begin_revert")
     _take_away(run, hooks=run.was is not StepState.applied)
-    for number in reversed(numbers):
-        run.batch(partial(images.take_back, step=run.step, step_id=run.step_id, batch=number))
+    _back(run, groups)
     with db.transaction(run.engine) as session:
         _prepare(session, run.step)
         if run.step.reverted:
@@ -516,6 +577,21 @@ def _withdraw(run: _Run, verb: str, result: dict[str, Any]) -> None:
         way = "finish" if run.was is StepState.applied else "finish_revert"
         audit.move(session, run.ctx, _row(session, run.step), MACHINE, way)
         run.end(session, verb, result)
+
+
+def _back(run: _Run, groups: Sequence[Sequence[int]]) -> dict[str, dict[str, int]]:
+    """Take batches back, the last group first; return what became of the rows, per table."""
+    total: dict[str, dict[str, int]] = {}
+
+    def back(number: int) -> dict[str, int]:
+        told = run.batch(partial(images.take_back, step=run.step, step_id=run.step_id, batch=number))
+        with run._guard:  # noqa: SLF001
+            _sum(total, told)
+        return {table: counts["back"] for table, counts in told.items()}
+
+    for group in reversed(groups):
+        run.batch_by_batch(group[::-1], back)
+    return total
 
 
 def _take_away(run: _Run, *, hooks: bool) -> None:
@@ -587,7 +663,6 @@ def revert(
     """
     check_revert(step, confirmed=confirmed, reason=reason)
     run = _Run(engine, ctx, step, progress)
-    total: dict[str, dict[str, int]] = {}
     with db.alone(engine, LOCK), Watch(engine, run.pace):
         with db.transaction(engine) as session:
             row = _row(session, step)
@@ -598,17 +673,13 @@ def revert(
             stakes = [asdict(stake) for stake in step.stakes(session)]
             run.run_id = _begin(session, ctx, row, "revert", was=str(run.was)).id
             audit.move(session, ctx, row, MACHINE, "begin_revert", reason=reason)
-            numbers = queries.batches(session, row.id, stands=True)
-        run.count = len(numbers)
+            groups = queries.batches(session, row.id, stands=True)
+        run.count = sum(map(len, groups))
         _take_away(run, hooks=True)
-        for number in reversed(numbers):
-            told = run.batch(partial(images.take_back, step=step, step_id=run.step_id, batch=number))
-            _sum(total, told)
-            run.told()
+        total = _back(run, groups)
         with db.transaction(engine) as session:
             _prepare(session, step)
             _switch_off(session, ctx, step)
-            _add(run.rows, {table: counts["back"] for table, counts in total.items()})
             stands = _standing(total)
             if step.opens_a_hole:
                 audit.report(session, ctx, OPEN_HOLE, step.name, step.opens_a_hole, facts={"reason": reason})
@@ -652,16 +723,17 @@ def plan_revert(engine: Engine, ctx: Ctx, steps: Sequence[Step], progress: Progr
             began = time.perf_counter()
             _prepare(session, step)
             stakes = [asdict(stake) for stake in step.stakes(session)]
-            numbers = queries.batches(session, row.id, stands=True)
+            numbers = list(itertools.chain.from_iterable(queries.batches(session, row.id, stands=True)))
             total: dict[str, dict[str, int]] = {}
             for done, number in enumerate(reversed(numbers)):
                 _sum(total, images.take_back(session, step, row.id, number))
                 if progress:
-                    progress(step.title, done + 1, len(numbers))
+                    back = sum(counts["back"] for counts in total.values())
+                    progress(step.title, done + 1, len(numbers), back)
             _switch_off(session, ctx, step)
-            back = {table: counts["back"] for table, counts in total.items()}
-            _add(back, step.built(session) if step.built else {})
-            found.append(Reverted(step, back, _standing(total), stakes, round(time.perf_counter() - began, 3)))
+            rows = {table: counts["back"] for table, counts in total.items()}
+            _add(rows, step.built(session) if step.built else {})
+            found.append(Reverted(step, rows, _standing(total), stakes, round(time.perf_counter() - began, 3)))
     if not found:
         raise errors.StepNotApplied(steps=", ".join(step.name for step in steps))
     return found

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from earlybird.importers.queries import UNDECIDED, WAITS
 from earlybird.infra.db import rows
 from earlybird.kernel.pages import Page
 from earlybird.worklist.errors import NoSuchItem
@@ -18,12 +19,14 @@ SOURCES = {
                format('%s, told %s: %s', t.collection, coalesce(t.service_on::text, 'without a day'),
                       coalesce(t.status, 'nothing')) AS title,
                NULL::bigint AS money_minor, NULL::text AS currency
-        FROM legacy_deliveries t WHERE t.verdict IN ('ambiguous', 'contradictory')""",
+        FROM legacy_deliveries t WHERE """
+    + WAITS,
     Kind.login: """
         SELECT t.user_id AS id, 'login' AS kind, NULL::uuid AS customer_id, t.verdict AS why, NULL::date AS of_day,
                format('The login of %s may be of %s customers', u.name, coalesce(jsonb_array_length(t.candidates), 0))
                  AS title, NULL::bigint AS money_minor, NULL::text AS currency
-        FROM legacy_accounts t JOIN users u ON u.id = t.user_id WHERE t.verdict IN ('ambiguous', 'contradictory')""",
+        FROM legacy_accounts t JOIN users u ON u.id = t.user_id WHERE """
+    + WAITS,
     Kind.document: """
         SELECT t.id, 'document' AS kind, NULL::uuid AS customer_id, coalesce(t.reason, 'unreadable') AS why,
                NULL::date AS of_day, format('%s, line %s', t.collection, t.line) AS title, NULL::bigint AS money_minor,
@@ -46,8 +49,6 @@ SOURCES = {
 """What of each kind waits: `id`, `kind`, `customer_id`, `why`, `of_day`, `title`, `money_minor`, `currency`."""
 
 KEYS = {Kind.login: "t.user_id"}
-
-UNDECIDED = "NOT EXISTS (SELECT FROM worklist_choices w WHERE w.subject_id = {key} AND w.undone_at IS NULL)"
 
 CHOICES = """
 SELECT w.id, w.choice, w.target_id, w.reason, w.made_at, w.made_by, w.undone_at, w.undone_by, w.undone_reason

@@ -8,6 +8,9 @@ or waives it, nothing is billed by itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from uuid import UUID
+
 from sqlalchemy.orm import Session
 
 from earlybird.importers.earlybird.evidence import SOURCE
@@ -36,7 +39,7 @@ FROM charges c
 JOIN delivery_event_lines e ON e.id = c.event_line_id
 JOIN delivery_lines dl ON dl.id = e.delivery_line_id
 JOIN order_lines l ON l.id = dl.order_line_id
-WHERE c.service_on < :cutover_on AND EXISTS (SELECT FROM legacy_parties p WHERE p.customer_id = c.customer_id)
+WHERE c.service_on < :cutover_on AND c.customer_id = ANY(CAST(:customers AS uuid[]))
   AND NOT EXISTS (SELECT FROM invoice_lines i WHERE i.charge_id = c.id)
 """
 
@@ -46,10 +49,10 @@ WITH fact AS (
     SELECT customer_id, month, sum(amount_minor)::bigint AS minor FROM new_charge GROUP BY customer_id, month
 ), asked AS (
     SELECT customer_id, (month || '-01')::date AS month, first_view_minor AS minor FROM legacy_bills
-    WHERE source = :source
+    WHERE source = :source AND customer_id = ANY(CAST(:customers AS uuid[]))
 ), issued AS (
     SELECT customer_id, period_from AS month, sum(total_minor)::bigint AS minor FROM invoices
-    WHERE kind = 'legacy' GROUP BY customer_id, period_from
+    WHERE kind = 'legacy' AND customer_id = ANY(CAST(:customers AS uuid[])) GROUP BY customer_id, period_from
 )
 SELECT new_id() AS id, new_id() AS journal_id, new_id() AS adjustment_id, customer_id, 'legacy' AS kind,
        month AS period_from,
@@ -121,7 +124,7 @@ JOIN delivery_event_lines e ON e.id = c.event_line_id
 JOIN delivery_lines dl ON dl.id = e.delivery_line_id
 JOIN order_lines o ON o.id = dl.order_line_id
 JOIN legacy_parties p ON p.customer_id = c.customer_id AND p.source = :source
-WHERE c.service_on < :cutover_on
+WHERE c.service_on < :cutover_on AND c.customer_id = ANY(CAST(:customers AS uuid[]))
 GROUP BY p.party, p.customer_id, to_char(c.service_on, 'YYYY-MM')
 ON CONFLICT (source, party, month) DO UPDATE
 SET delivered_minor = excluded.delivered_minor, one_time_minor = excluded.one_time_minor
@@ -138,11 +141,11 @@ SELECT CAST(:business_id AS uuid), b.customer_id, 'recovery', b.minor - coalesce
 FROM (
     SELECT customer_id, month, delivered_minor - first_view_minor AS minor,
            least(((month || '-01')::date + interval '1 month - 1 day')::date, CAST(:cutover_on AS date) - 1) AS last_on
-    FROM legacy_bills WHERE source = :source AND customer_id IS NOT NULL
+    FROM legacy_bills WHERE source = :source AND customer_id = ANY(CAST(:customers AS uuid[]))
 ) b
 LEFT JOIN (
     SELECT customer_id, to_char(effective_on, 'YYYY-MM') AS month, sum(amount_minor)::bigint AS minor
-    FROM adjustments WHERE kind = 'recovery' GROUP BY 1, 2
+    FROM adjustments WHERE kind = 'recovery' AND customer_id = ANY(CAST(:customers AS uuid[])) GROUP BY 1, 2
 ) r USING (customer_id, month)
 WHERE b.minor <> coalesce(r.minor, 0)
 """
@@ -181,8 +184,8 @@ def open_balances(session: Session, ctx: Ctx, home: Home) -> int:
     return issue(session, facts)
 
 
-def settle(session: Session, ctx: Ctx, home: Home) -> dict[str, int]:
-    """Stand the charges before the day of change against legacy documents and propose what was forgotten."""
+def settle(session: Session, ctx: Ctx, home: Home, customers: Sequence[UUID]) -> dict[str, int]:
+    """Stand these customers' charges before the day of change against legacy documents; propose what was forgotten."""
     lock(session, f"invoice series {home.business_id}")
     facts = _facts(
         ctx,
@@ -191,6 +194,7 @@ def settle(session: Session, ctx: Ctx, home: Home) -> dict[str, int]:
         kind="legacy_difference",
         against="sales",
         reason="Difference to what the old system asked",
+        customers=list(customers),
     )
     run(session, MONTHS, facts)
     analyze(session, "new_charge")

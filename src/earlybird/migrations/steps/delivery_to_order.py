@@ -9,15 +9,20 @@ confirmed by its row, or where there is none by its own record.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from earlybird.billing.rules import minor_scale
+from earlybird.importers import queries
 from earlybird.infra.db import analyze, rows, run
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
-from earlybird.migrations.protocol import Batch
+from earlybird.migrations.cutting import units
+from earlybird.migrations.protocol import Batch, Stake
+from earlybird.reconcile.checks import legacy_not_attributable
 
 NUMBER = 20
 NAME = "delivery_to_order"
@@ -27,24 +32,26 @@ TOUCHES = ("legacy_deliveries", "deliveries", "delivery_lines", "delivery_events
 WARNING = "Reverting returns the attached legacy deliveries to the unattributed list."
 FOLLOWS = {"uncharged_lines": ("event_line_id", "delivery_event_lines")}
 
-CHUNK = 100
 SOURCE = "earlybird"
 
 CUSTOMERS = """
-SELECT customer_id FROM legacy_deliveries WHERE customer_id IS NOT NULL
-UNION SELECT o.customer_id FROM orders o JOIN legacy_documents d ON d.id = o.id ORDER BY 1
+SELECT customer_id, sum(weight) AS weight FROM (
+    SELECT customer_id, count(*) AS weight FROM legacy_deliveries WHERE customer_id IS NOT NULL GROUP BY customer_id
+    UNION ALL
+    SELECT o.customer_id, count(*) FROM orders o JOIN legacy_documents d ON d.id = o.id GROUP BY o.customer_id
+) w GROUP BY customer_id ORDER BY customer_id
 """
 
 # Rows that carry an account may be evidence for orders kept with another party of the same account;
 # so candidates are sought by customer and by account.
 JUDGED = """
 CREATE TEMP TABLE judged ON COMMIT DROP AS
-WITH fact AS (
+WITH fact AS MATERIALIZED (
     SELECT l.id, l.customer_id, l.user_id, l.driver_key, l.service_on, l.status, l.order_key, p.kind
     FROM legacy_deliveries l LEFT JOIN legacy_parties p ON p.customer_id = l.customer_id
     WHERE (l.customer_id = ANY(:customers) OR (:nobody AND l.customer_id IS NULL)) AND l.order_id IS NULL
       AND NOT EXISTS (SELECT FROM worklist_choices w WHERE w.subject_id = l.id AND w.undone_at IS NULL)
-), told AS (
+), told AS NOT MATERIALIZED (
     SELECT o.id, d.key, o.customer_id, o.placed_by_id, o.service_on, d.facts->>'driver' AS driver_key, p.kind,
            d.facts->>'status' IN ('delivered', 'partially_delivered') AS is_done
     FROM orders o
@@ -57,14 +64,22 @@ WITH fact AS (
                THEN t.placed_by_id IS NOT NULL AND t.placed_by_id <> f.user_id
                ELSE coalesce(t.customer_id <> f.customer_id, false) END AS is_contradictory
     FROM fact f JOIN told t ON t.key = f.order_key
-), matching AS (
-    SELECT f.id, array_agg(DISTINCT t.id) AS order_ids
-    FROM fact f
-    JOIN told t ON t.service_on = f.service_on AND t.is_done
-         AND (t.customer_id = f.customer_id OR t.placed_by_id = f.user_id)
-         AND (f.driver_key IS NULL OR t.driver_key IS NULL OR f.driver_key = t.driver_key)
+), nameless AS MATERIALIZED (
+    SELECT * FROM fact f
     WHERE f.status IN ('delivered', 'partially_delivered') AND NOT EXISTS (SELECT FROM named n WHERE n.id = f.id)
-    GROUP BY f.id
+), matched AS (
+    SELECT f.id, t.id AS order_id
+    FROM nameless f
+    JOIN told t ON t.customer_id = ANY(:customers) AND t.customer_id = f.customer_id AND t.service_on = f.service_on
+         AND t.is_done
+         AND (f.driver_key IS NULL OR t.driver_key IS NULL OR f.driver_key = t.driver_key)
+    UNION
+    SELECT f.id, t.id
+    FROM (SELECT * FROM nameless WHERE user_id IS NOT NULL) f
+    JOIN told t ON t.placed_by_id = f.user_id AND t.service_on = f.service_on AND t.is_done
+         AND (f.driver_key IS NULL OR t.driver_key IS NULL OR f.driver_key = t.driver_key)
+), matching AS (
+    SELECT id, array_agg(DISTINCT order_id) AS order_ids FROM matched GROUP BY id
 )
 SELECT coalesce(n.id, m.id) AS id,
        CASE WHEN n.id IS NOT NULL AND NOT n.is_contradictory THEN n.order_id
@@ -184,20 +199,24 @@ SELECT event_line_id, event_id, id, customer_id, service_on, 1, delivered FROM m
 """
 
 
-def phases(session: Session) -> list[list[tuple[str, list[UUID]]]]:
+def phases(session: Session) -> list[list[tuple[str, list[UUID | None]]]]:
     """Link all rows first, then make the stops: a row may be evidence for an order of another party.
 
-    The first batch is of the rows that name no customer, yet may name an order.
+    The first group is of the rows that name no customer, yet may name an order.
     """
-    customers = [row["customer_id"] for row in rows(session, CUSTOMERS)]
-    parts = [customers[n : n + CHUNK] for n in range(0, len(customers), CHUNK)]
-    return [[("link", []), *(("link", part) for part in parts)], [("attach", part) for part in parts]]
+    parts = units((row["customer_id"], int(row["weight"])) for row in rows(session, CUSTOMERS))
+    return [[("link", [None]), *(("link", part) for part in parts)], [("attach", part) for part in parts]]
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, list[UUID]]) -> dict[str, int]:
+def join(chunks: Sequence[tuple[str, list[UUID | None]]]) -> tuple[str, list[UUID | None]]:
+    """Return the customers of several groups of a phase."""
+    return chunks[0][0], [customer for _, customers in chunks for customer in customers]
+
+
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, list[UUID | None]]) -> dict[str, int]:
     """Attach what is provable of these customers' rows; what is attached already stays as it is."""
     phase, customers = chunk
-    facts = {"customers": customers, "nobody": not customers, "now": ctx.now, "source": SOURCE}
+    facts = {"customers": customers, "nobody": None in customers, "now": ctx.now, "source": SOURCE}
     return _link(session, batch, facts) if phase == "link" else _attach(session, batch, facts)
 
 
@@ -224,6 +243,30 @@ def _attach(session: Session, batch: Batch, facts: dict[str, Any]) -> dict[str, 
         "delivery_events": run(session, KEEP_EVENTS, facts),
         "delivery_event_lines": run(session, KEEP_EVENT_LINES),
     }
+
+
+STAKES = f"""
+SELECT l.currency, sum(round(d.delivered_quantity * l.unit_price * {minor_scale("l.currency")}))::bigint AS amount_minor
+FROM delivery_lines d JOIN order_lines l ON l.id = d.order_line_id
+WHERE d.delivered_quantity > 0 AND EXISTS (
+    SELECT FROM delivery_events e WHERE e.delivery_id = d.delivery_id AND e.via = 'import')
+GROUP BY l.currency ORDER BY l.currency
+"""
+
+
+def stakes(session: Session) -> list[Stake]:
+    """Return what the taken-over deliveries are worth."""
+    said = "of deliveries would hang on no order"
+    return [Stake(row["amount_minor"], row["currency"], said) for row in rows(session, STAKES)]
+
+
+def unclear(session: Session) -> list[dict[str, Any]]:
+    """List the rows that may be of several orders, with those, and whose deliveries can be tied to none."""
+    alone = rows(session, legacy_not_attributable.CHECK.sql)
+    return [
+        *queries.waiting_deliveries(session),
+        *({"id": row["subject"], "what": row["title"], "candidates": []} for row in alone),
+    ]
 
 
 VERIFY = """

@@ -11,10 +11,11 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from earlybird.importers import queries
 from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
-from earlybird.migrations.protocol import Batch
+from earlybird.migrations.protocol import Batch, Stake
 
 NUMBER = 21
 NAME = "login_to_customer"
@@ -104,6 +105,36 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, in
         "users": linked + run(session, LOGINS, facts),
         "memberships": run(session, MEMBERS, facts),
     }
+
+
+STAKES = """
+WITH theirs AS (
+    SELECT u.customer_id FROM step_residue r JOIN steps s ON s.id = r.step_id AND s.number = :number
+    CROSS JOIN LATERAL unnest(r.ids) AS k (id) JOIN users u ON u.id = k.id
+    WHERE r.table_name = 'users' AND r.reverted_at IS NULL
+    UNION
+    SELECT c.id FROM customers c
+    WHERE c.archived_at IS NULL AND NOT EXISTS (SELECT FROM users u WHERE u.customer_id = c.id)
+), owed AS (
+    SELECT p.currency, p.customer_id, sum(p.amount_minor)::bigint AS minor
+    FROM postings p JOIN theirs USING (customer_id)
+    WHERE p.account = 'receivable' GROUP BY p.currency, p.customer_id HAVING sum(p.amount_minor) > 0
+)
+SELECT currency, sum(minor)::bigint AS amount_minor, count(*) AS customers FROM owed GROUP BY currency ORDER BY currency
+"""
+
+
+def stakes(session: Session) -> list[Stake]:
+    """Return what those owe whose login hangs on the step."""
+    return [
+        Stake(row["amount_minor"], row["currency"], f"is owed by {row['customers']} customers who could not sign in")
+        for row in rows(session, STAKES, {"number": NUMBER})
+    ]
+
+
+def unclear(session: Session) -> list[dict[str, Any]]:
+    """List the accounts that may be of several customers, with those."""
+    return queries.waiting_logins(session)
 
 
 VERIFY = """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby, pairwise
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,6 +11,7 @@ from sqlalchemy.orm import Session
 from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
+from earlybird.migrations.cutting import UNIT
 from earlybird.migrations.protocol import Batch
 
 NUMBER = 29
@@ -31,7 +34,9 @@ SELECT DISTINCT ON (d.source, k.kind, k.key) d.source, k.kind, k.key, d.id
 FROM legacy_documents d
 JOIN {entity} e ON e.id = d.id
 CROSS JOIN LATERAL (VALUES ('id', d.key), ('_id', d.oid)) AS k(kind, key)
-WHERE d.collection = :collection AND d.verdict = 'imported' AND k.key IS NOT NULL
+WHERE d.source = :source AND d.collection = :collection AND d.verdict = 'imported' AND k.key IS NOT NULL
+  AND (CAST(:first AS text) IS NULL OR d.key >= :first) AND (CAST(:beyond AS text) IS NULL OR d.key < :beyond)
+  AND (d.key IS NOT NULL OR CAST(:first AS text) IS NULL)
   AND NOT EXISTS (SELECT FROM {table} t WHERE t.source = d.source AND t.kind = k.kind AND t.key = k.key)
 ORDER BY d.source, k.kind, k.key, d.id
 """
@@ -39,32 +44,70 @@ ORDER BY d.source, k.kind, k.key, d.id
 NEW_KEYS = f"({KEYED}) n"
 KEEP_KEYS = f"INSERT INTO {{table}} (source, kind, key, {{column}}) {KEYED}"
 
-CODES = "UPDATE orders SET code = short_code('EB', id) WHERE code IS NULL AND source = 'one_time'"
+EDGES = """
+SELECT source, key FROM (
+    SELECT source, key, row_number() OVER (PARTITION BY source ORDER BY key) AS place FROM legacy_documents
+    WHERE collection = :collection AND verdict = 'imported'
+) d WHERE place % :size = 1 ORDER BY source, key
+"""
+
+CODELESS = """
+SELECT id FROM (SELECT id, row_number() OVER (ORDER BY id) AS place FROM orders
+                WHERE code IS NULL AND source = 'one_time') o
+WHERE place % :size = 1 ORDER BY id
+"""
+
+WITHOUT_CODE = """
+orders WHERE code IS NULL AND source = 'one_time' AND id >= CAST(:first AS uuid)
+AND (CAST(:beyond AS uuid) IS NULL OR id < CAST(:beyond AS uuid))
+"""
+
+CODES = "codes"
+
+Part = tuple[str, str, str | None, str | None]
+"""Which table (or CODES), of which source, from which key on, and before which."""
 
 
-def phases(session: Session) -> list[list[None]]:
-    """Return the one batch."""
-    del session
-    return [[None]]
+def phases(session: Session) -> list[list[list[Part]]]:
+    """Return ranges of legacy keys, table by table, and of orders without a code."""
+    parts: list[Part] = []
+    for table, _, collection, _ in KEYS:
+        found = rows(session, EDGES, {"collection": collection, "size": UNIT})
+        for source, edges in groupby(found, lambda row: row["source"]):
+            keys = [row["key"] for row in edges]
+            parts += [(table, source, *ends) for ends in pairwise([None, *keys[1:], None])]
+    ids = [str(row["id"]) for row in rows(session, CODELESS, {"size": UNIT})]
+    parts += [(CODES, "", *ends) for ends in pairwise([*ids, None])]
+    return [[[part] for part in parts]]
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, int]:
+def join(chunks: Sequence[list[Part]]) -> list[Part]:
+    """Return the ranges of several chunks, neighbouring ones made one."""
+    parts = [part for chunk in chunks for part in chunk]
+    joined = []
+    for (table, source), same in groupby(parts, lambda part: part[:2]):
+        ranges = list(same)
+        joined.append((table, source, ranges[0][2], ranges[-1][3]))
+    return joined
+
+
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[Part]) -> dict[str, int]:
     """Keep each legacy id and hex id beside the new id, and give orders without a code their code."""
-    del ctx, chunk
-    made = {}
-    for table, column, collection, entity in KEYS:
-        facts = {"collection": collection}
+    del ctx
+    made: dict[str, int] = {}
+    for table, source, first, beyond in chunk:
+        facts: dict[str, Any] = {"first": first, "beyond": beyond}
+        if table == CODES:
+            chosen = f"(SELECT id, jsonb_build_object('code', code) AS before FROM {WITHOUT_CODE}) o"
+            residue.updated(session, batch, "orders", chosen, facts=facts)
+            coded = f"(SELECT id FROM {WITHOUT_CODE})"
+            made["orders"] = run(session, f"UPDATE orders SET code = short_code('EB', id) WHERE id IN {coded}", facts)
+            continue
+        column, collection, entity = next(key[1:] for key in KEYS if key[0] == table)
+        facts |= {"collection": collection, "source": source}
         words = {"table": table, "column": column, "entity": entity}
         residue.inserted(session, batch, table, NEW_KEYS.format(**words), ("source", "kind", "key"), facts)
-        made[table] = run(session, KEEP_KEYS.format(**words), facts)
-    residue.updated(
-        session,
-        batch,
-        "orders",
-        "(SELECT id, jsonb_build_object('code', code) AS before FROM orders WHERE code IS NULL "
-        "AND source = 'one_time') o",
-    )
-    made["orders"] = run(session, CODES)
+        made[table] = made.get(table, 0) + run(session, KEEP_KEYS.format(**words), facts)
     return made
 
 

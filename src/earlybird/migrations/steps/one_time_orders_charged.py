@@ -7,6 +7,7 @@ the charges of the time before the day of change stand against `legacy` document
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from earlybird.importers.earlybird import masters, settle
 from earlybird.infra.db import rows, run, value
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
+from earlybird.migrations.cutting import UNIT, OneByOne, units
 from earlybird.migrations.protocol import Batch, Stake
 
 NUMBER = 23
@@ -40,8 +42,6 @@ WARNING = "Reverting leaves one-time deliveries out of future charging; document
 SWITCHES = {charges.POLICY: False}
 PASSING = ("uncharged_lines",)
 
-CHUNK = 5_000
-
 SWITCH, CHARGE, SETTLE = "switch", "charge", "settle"
 
 EDGES = """
@@ -57,22 +57,40 @@ WHERE event_line_id >= :first AND (CAST(:beyond AS uuid) IS NULL OR event_line_i
 ORDER BY event_line_id FOR UPDATE SKIP LOCKED
 """
 
+PAYERS = """
+SELECT p.customer_id, count(l.id) AS weight
+FROM legacy_parties p LEFT JOIN delivery_event_lines l ON l.customer_id = p.customer_id
+GROUP BY p.customer_id ORDER BY p.customer_id
+"""
 
-def phases(session: Session) -> list[list[tuple[str, UUID | None, UUID | None]]]:
-    """Switch the policy and sweep, charge in batches (first line, first of the next batch), then settle."""
-    edges = [row["id"] for row in rows(session, EDGES, {"size": CHUNK})]
-    parts = list(itertools.pairwise([*edges, None]))
-    return [[(SWITCH, None, None)], [(CHARGE, first, beyond) for first, beyond in parts], [(SETTLE, None, None)]]
+Chunk = tuple[str, list[UUID | None]]
+"""SWITCH; CHARGE with the first line and the one that is no more of it; SETTLE with customers."""
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, UUID | None, UUID | None]) -> dict[str, int]:
+def phases(session: Session) -> list[list[Chunk]]:
+    """Switch the policy and sweep, charge the lines, then settle customer by customer: they share a series."""
+    edges = [row["id"] for row in rows(session, EDGES, {"size": UNIT})]
+    parts = itertools.pairwise([*edges, None])
+    payers = units((row["customer_id"], row["weight"]) for row in rows(session, PAYERS))
+    return [[(SWITCH, [])], [(CHARGE, list(part)) for part in parts], OneByOne((SETTLE, group) for group in payers)]
+
+
+def join(chunks: Sequence[Chunk]) -> Chunk:
+    """Return the lines, or the customers, of several chunks of a phase."""
+    kind = chunks[0][0]
+    if kind == CHARGE:
+        return kind, [chunks[0][1][0], chunks[-1][1][1]]
+    return kind, [customer for _, group in chunks for customer in group]
+
+
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: Chunk) -> dict[str, int]:
     """Charge every delivered line once and settle the time before the day of change."""
-    kind, first, beyond = chunk
+    kind, told = chunk
     if kind == SWITCH:
         return _switch(session, ctx, batch)
     if kind == SETTLE:
-        return _settle(session, ctx, batch)
-    run(session, WAITING, {"first": first, "beyond": beyond})
+        return _settle(session, ctx, batch, [customer for customer in told if customer])
+    run(session, WAITING, {"first": told[0], "beyond": told[1]})
     waiting = [row["event_line_id"] for row in rows(session, "SELECT event_line_id FROM waiting")]
     residue.deleted(
         session,
@@ -95,21 +113,35 @@ def _switch(session: Session, ctx: Ctx, batch: Batch) -> dict[str, int]:
     was_off = value(session, "SELECT value = 'false' FROM policies WHERE name = :name", {"name": charges.POLICY})
     made = {"policies": residue.policy(session, ctx, batch, charges.POLICY, value=True)}
     if was_off:
-        with residue.watch(session, batch, inserts=("uncharged_lines",)):
+        with residue.watch(session, batch, inserts={"uncharged_lines": "true"}):
             made["uncharged_lines"] = charges.sweep(session)
     return made
 
 
-def _settle(session: Session, ctx: Ctx, batch: Batch) -> dict[str, int]:
-    made: dict[str, int] = {}
-    if not value(session, "SELECT EXISTS (SELECT FROM legacy_parties)"):
-        return made
-    written = ("journals", "postings", "adjustments", "invoices", "invoice_lines", "payment_allocations")
-    with residue.watch(session, batch, inserts=written, updates=("invoice_series", "legacy_bills")):
-        home = masters.home(session)
-        made |= settle.settle(session, ctx, home)
-        payers = [row["customer_id"] for row in rows(session, "SELECT customer_id FROM legacy_parties ORDER BY 1")]
-        allocation.allocate_open(session, ctx, payers)
+OF_THEM = "t.customer_id = ANY(CAST(:customers AS uuid[]))"
+BOOKED = f"t.{{}} IN (SELECT journal_id FROM postings t WHERE {OF_THEM})"
+WRITTEN = {
+    "journals": BOOKED.format("id"),
+    "postings": BOOKED.format("journal_id"),
+    "adjustments": OF_THEM,
+    "invoices": OF_THEM,
+    "invoice_lines": f"t.invoice_id IN (SELECT id FROM invoices t WHERE {OF_THEM})",
+    "payment_allocations": f"t.payment_id IN (SELECT id FROM payments t WHERE {OF_THEM})",
+}
+"""The rows of these customers that settling may add."""
+
+
+def _settle(session: Session, ctx: Ctx, batch: Batch, customers: list[UUID]) -> dict[str, int]:
+    settling = residue.watch(
+        session,
+        batch,
+        inserts=WRITTEN,
+        updates={"invoice_series": "true", "legacy_bills": OF_THEM},
+        facts={"customers": customers},
+    )
+    with settling:
+        made = settle.settle(session, ctx, masters.home(session), customers)
+        allocation.allocate_open(session, ctx, customers)
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from earlybird.audit import service as audit
 from earlybird.infra.db import rows
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
+from earlybird.migrations.cutting import units
 from earlybird.migrations.protocol import Batch
 from earlybird.orders.states import MACHINE
 
@@ -21,7 +23,6 @@ REASON = "An order that was delivered and still stands as placed is delivered ag
 TOUCHES = ("orders",)
 WARNING = "Reverting puts back only the states this step moved."
 
-CHUNK = 100
 VERBS = {"delivered": "deliver", "partially_delivered": "deliver_partly", "not_delivered": "fail"}
 
 # The latest attempt that was told decides; parts of earlier attempts count.
@@ -41,10 +42,21 @@ ORDER BY o.id
 """
 
 
+CUSTOMERS = """
+SELECT p.customer_id, count(d.id) AS weight
+FROM legacy_parties p LEFT JOIN deliveries d ON d.customer_id = p.customer_id
+GROUP BY p.customer_id ORDER BY p.customer_id
+"""
+
+
 def phases(session: Session) -> list[list[list[UUID]]]:
-    """Return the customers that legacy rows speak of, in batches."""
-    customers = [row["customer_id"] for row in rows(session, "SELECT customer_id FROM legacy_parties ORDER BY 1")]
-    return [[customers[n : n + CHUNK] for n in range(0, len(customers), CHUNK)]]
+    """Return the customers that legacy rows speak of, in groups."""
+    return [units((row["customer_id"], row["weight"]) for row in rows(session, CUSTOMERS))]
+
+
+def join(chunks: Sequence[list[UUID]]) -> list[UUID]:
+    """Return the customers of several groups."""
+    return [customer for chunk in chunks for customer in chunk]
 
 
 def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[UUID]) -> dict[str, int]:

@@ -6,15 +6,18 @@ says today) become the lines of one order, each naming the standing order, the v
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from earlybird.billing.rules import minor_scale
 from earlybird.infra.db import analyze, rows, run, value
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import residue
-from earlybird.migrations.protocol import Batch
+from earlybird.migrations.cutting import units
+from earlybird.migrations.protocol import Batch, Stake
 
 NUMBER = 19
 NAME = "order_to_standing_order"
@@ -24,12 +27,10 @@ TOUCHES = ("orders", "order_lines")
 WARNING = "Reverting takes back the lines this step made; where a delivery hangs on one, it only loses the link."
 LOOSENS = {"order_lines": ("subscription_id", "subscription_version_id", "override_id")}
 
-CHUNK = 100
-
 CUSTOMERS = """
-SELECT DISTINCT customer_id FROM legacy_deliveries
+SELECT customer_id, count(*) AS weight FROM legacy_deliveries
 WHERE customer_id IS NOT NULL AND (speaks_morning OR speaks_evening)
-  AND status IN ('delivered', 'partially_delivered') ORDER BY customer_id
+  AND status IN ('delivered', 'partially_delivered') GROUP BY customer_id ORDER BY customer_id
 """
 
 DUE = """
@@ -127,9 +128,13 @@ CROSS JOIN LATERAL (
 
 
 def phases(session: Session) -> list[list[list[UUID]]]:
-    """Return the customers with a proven visit, in batches."""
-    customers = [row["customer_id"] for row in rows(session, CUSTOMERS)]
-    return [[customers[n : n + CHUNK] for n in range(0, len(customers), CHUNK)]]
+    """Return the customers with a proven visit, in groups."""
+    return [units((row["customer_id"], row["weight"]) for row in rows(session, CUSTOMERS))]
+
+
+def join(chunks: Sequence[list[UUID]]) -> list[UUID]:
+    """Return the customers of several groups."""
+    return [customer for chunk in chunks for customer in chunk]
 
 
 def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[UUID]) -> dict[str, int]:
@@ -144,6 +149,21 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[UUID]) -> dict[s
     residue.inserted(session, batch, "orders", "made_order")
     residue.inserted(session, batch, "order_lines", "due_line")
     return {"orders": run(session, KEEP_ORDERS, facts), "order_lines": run(session, KEEP_LINES, facts)}
+
+
+STAKES = f"""
+SELECT l.currency, sum(round(d.delivered_quantity * l.unit_price * {minor_scale("l.currency")}))::bigint AS amount_minor
+FROM delivery_lines d JOIN order_lines l ON l.id = d.order_line_id
+WHERE l.source = 'subscription' AND d.delivered_quantity > 0 AND EXISTS (
+    SELECT FROM delivery_events e WHERE e.delivery_id = d.delivery_id AND e.via = 'import')
+GROUP BY l.currency ORDER BY l.currency
+"""
+
+
+def stakes(session: Session) -> list[Stake]:
+    """Return what the taken-over deliveries of standing orders are worth."""
+    said = "of deliveries would name no standing order"
+    return [Stake(row["amount_minor"], row["currency"], said) for row in rows(session, STAKES)]
 
 
 VERIFY = """
