@@ -126,7 +126,7 @@ WARNING = "Reverting lets rows name what is not there, and customers and product
 KIND = Kind.enforces
 SWITCHES = {policies.REFERENCES: False}
 LOCKS = {
-    table: "ShareRowExclusiveLock"
+    table: "AccessExclusiveLock"  # to let go; to hold, ShareRowExclusiveLock
     for one in (*POINTERS, *CARRIED)
     for table in ((one.table, one.target) if isinstance(one, Pointer) else (one.table,))
 }
