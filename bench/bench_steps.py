@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -33,6 +34,7 @@ from earlybird.infra.ports.files import FolderFiles
 from earlybird.infra.security import Keys
 from earlybird.kernel.ctx import EVERYWHERE, Actor, Ctx
 from earlybird.migrations import service as steps
+from earlybird.migrations.errors import StepPaused
 
 NOW = datetime(2026, 2, 2, 3, tzinfo=UTC)
 CTX = Ctx(actor=Actor(kind="system", name="bench", role="admin", reaches=EVERYWHERE), now=NOW, via="import")
@@ -165,6 +167,8 @@ def _bare(name: str) -> tuple[list[str], list[str]]:
         return [put.format("b.state")], [put.format(before)]
     there = [f"INSERT INTO {table} SELECT * FROM bare_{table}" for table in MADE[name]]
     back = [f"DELETE FROM {table} t USING bare_{table} b WHERE b.id = t.id" for table in MADE[name][::-1]]
+    if name == "20":  # the work list that a trigger fills has no foreign key
+        back.append("DELETE FROM uncharged_lines u USING bare_delivery_event_lines b WHERE b.id = u.event_line_id")
     return there, back
 
 
@@ -213,8 +217,9 @@ def live(engine: Engine, url: str, rounds: int) -> bool:
         over = threading.Event()
 
         def there_and_back(over: threading.Event = over) -> None:
-            while not over.is_set():
-                (revert if _stands(engine, "20") else apply)(engine, "20")
+            with suppress(StepPaused):
+                while not over.is_set():
+                    (revert if _stands(engine, "20") else apply)(engine, "20")
 
         runner = threading.Thread(target=there_and_back)
         with Waits(engine) as waits:

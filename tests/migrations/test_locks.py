@@ -17,6 +17,7 @@ REVERTIBLE = [step for step in steps.STEPS if not step.is_structural]
 SEEN = text(
     "SELECT DISTINCT c.relname, l.mode FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
     "JOIN pg_class c ON c.oid = l.relation WHERE a.datname = current_database() AND l.pid <> pg_backend_pid() "
+    "AND a.backend_type = 'client backend' "
     "AND l.granted AND l.locktype = 'relation' AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"
 )
 

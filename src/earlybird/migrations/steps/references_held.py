@@ -126,10 +126,11 @@ WARNING = "Reverting lets rows name what is not there, and customers and product
 KIND = Kind.enforces
 SWITCHES = {policies.REFERENCES: False}
 LOCKS = {
-    table: "AccessExclusiveLock"  # to let go; to hold, ShareRowExclusiveLock
+    table: "AccessExclusiveLock"
     for one in (*POINTERS, *CARRIED)
     for table in ((one.table, one.target) if isinstance(one, Pointer) else (one.table,))
 }
+"""Holding takes ShareRowExclusiveLock; letting go, when the step is reverted, the whole table for a moment."""
 
 SWITCH, HOLD, SET_RIGHT, PROVE = "switch", "hold", "set right", "prove"
 BY_NAME: dict[str, Pointer | Carried] = {one.name: one for one in (*POINTERS, *CARRIED)}
