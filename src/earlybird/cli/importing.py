@@ -92,11 +92,15 @@ def _take_over(
         show_summary(found)
 
 
+BATCH_SECONDS = 1.0
+"""How long a batch of a step takes here: nobody waits yet for what is being taken over."""
+
+
 def link_all(engine: Any, ctx: Any, progress: Any) -> None:
     """Apply and verify every step that changes data, in ascending order."""
     for step in steps.STEPS:
         if not step.is_structural:
-            steps.apply(engine, ctx, step, progress)
+            steps.apply(engine, ctx, step, progress, batch_seconds=BATCH_SECONDS)
 
 
 def write_report(path: Path, found: dict[str, Any]) -> None:

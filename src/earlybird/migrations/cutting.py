@@ -46,12 +46,18 @@ class Piece:
 
 
 class Cutter:
-    """Hands out the units of a phase in their order, as many at once as take TARGET seconds; threads may share it."""
+    """Hands out the units of a phase in their order, as many at once as take the time they may; threads may share it."""
 
-    def __init__(self, phase: Sequence[Any], join: Callable[[Sequence[Any]], Any] | None, first: int) -> None:
-        """Cut `phase`, numbering batches from `first`; without `join` each unit is a batch."""
-        self.phase, self.join, self.next_number = phase, join, first
-        self.size = FIRST if join else 1
+    def __init__(
+        self,
+        phase: Sequence[Any],
+        join: Callable[[Sequence[Any]], Any] | None,
+        first: int,
+        seconds: float = TARGET,
+    ) -> None:
+        """Cut `phase`, numbering batches from `first`, to what takes `seconds`; without `join` each unit is a batch."""
+        self.phase, self.join, self.next_number, self.seconds = phase, join, first, seconds
+        self.size = int(FIRST * max(seconds / TARGET, 1)) if join else 1
         self.place = 0
         self._guard = threading.Lock()
 
@@ -69,6 +75,6 @@ class Cutter:
     def took(self, piece: Piece, seconds: float) -> None:
         """Say how long a batch took: the next are bigger or smaller, at most by half or double."""
         if self.join:
-            fitting = int(piece.count * TARGET / max(seconds, 0.001))
+            fitting = int(piece.count * self.seconds / max(seconds, 0.001))
             with self._guard:
                 self.size = min(max(fitting, piece.count // 2, 1), piece.count * 2, MOST)

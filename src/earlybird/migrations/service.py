@@ -22,7 +22,7 @@ from earlybird.audit import service as audit
 from earlybird.infra import db
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import errors, images, queries, residue
-from earlybird.migrations.cutting import Cutter, OneByOne, Piece
+from earlybird.migrations.cutting import Cutter, OneByOne, Piece, TARGET
 from earlybird.migrations.models import Step as StepRow
 from earlybird.migrations.models import StepRun
 from earlybird.migrations.pace import Pace, Watch
@@ -325,6 +325,7 @@ class _Run:
         self.rows: dict[str, int] = {}
         self.shape: residue.Shape = {}
         self._guard = threading.Lock()
+        self.batch_seconds = TARGET
         self.began = time.perf_counter()
         self.done, self.count = 0, 0
         self.step_id = self.run_id = UUID(int=0)
@@ -440,14 +441,19 @@ class _Run:
         )
 
 
-def apply(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None) -> dict[str, int]:
+def apply(
+    engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None, *, batch_seconds: float = TARGET
+) -> dict[str, int]:
     """Apply the step: one transaction a batch, safe to interrupt and to repeat; then verify it.
+
+    A batch takes about `batch_seconds`: the longest that somebody at work may wait for a row of it.
 
     What an earlier revert took back is put there again first, ids included. Returns rows per table. Raises
     StepNotVerified when the check finds something, StepCancelled when somebody asked so: then what this run had
     changed is taken back; StepPaused when somebody asked so: then the same command goes on.
     """
     run = _Run(engine, ctx, step, progress)
+    run.batch_seconds = batch_seconds
     with db.alone(engine, LOCK), Watch(engine, run.pace):
         with db.transaction(engine) as session:
             row = _row(session, step)
@@ -509,7 +515,7 @@ def _advance(run: _Run) -> None:
             run.told(_built(run, chunk))
         return
     for phase in phases:
-        cutter = Cutter(phase, step.join, number + 1)
+        cutter = Cutter(phase, step.join, number + 1, run.batch_seconds)
         if isinstance(phase, OneByOne):
             while _one_piece(run, cutter, place := place + 1):
                 pass
