@@ -253,6 +253,7 @@ def emergency(engine: Engine) -> bool:
     began = time.perf_counter()
     for step in steps.STEPS:
         steps.apply(engine, CTX, step)
+    taken_over.forget(engine)
     print(f"all steps applied in {time.perf_counter() - began:.0f} s")
     with tempfile.TemporaryDirectory() as folder:
         keys = Keys.random()

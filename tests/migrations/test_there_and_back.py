@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
 
 from conftest import SOAK
+from earlybird.infra import db
 from earlybird.infra.embedded import Embedded
+from earlybird.migrations import cutting
 from earlybird.migrations import service as steps
-from migrations.conftest import taken_over
+from migrations.conftest import copied, taken_over
 from migrations.content import IMPORTER, digests, unlike
 
 REVERTIBLE = [step for step in steps.STEPS if not step.is_structural]
@@ -90,3 +93,51 @@ def test_it_is_so_for_other_businesses_too(server: Embedded, tmp_path: Path, see
         for step in REVERTIBLE:
             steps.apply(engine, IMPORTER, step)
         assert unlike(whole, digests(engine)) == []
+
+
+def test_many_batches_taken_back_at_once_while_nobody_is_at_work_are_the_same_as_one_by_one(
+    server: Embedded, taken: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cutting.units, "__defaults__", (1,))
+    monkeypatch.setattr(cutting.Cutter.__init__, "__defaults__", (cutting.TARGET, 1))
+    monkeypatch.setattr(cutting, "MOST", 1)
+    for step in REVERTIBLE:
+        steps.apply(taken, IMPORTER, step)
+    monkeypatch.undo()
+    with db.transaction(taken) as session:
+        noted = (
+            "UPDATE orders SET note = 'wait' "
+            "WHERE id IN (SELECT id FROM orders WHERE source = 'subscription' ORDER BY id LIMIT 3)"
+        )
+        assert db.run(session, noted) == 3
+        several = "SELECT count(DISTINCT batch) FROM step_residue r JOIN steps s ON s.id = r.step_id WHERE number = :of"
+        assert all(db.value(session, several, {"of": of}) > 2 for of in (19, 20, 23))
+    taken.dispose()
+    with copied(server, str(taken.url.database)) as twin:
+        order = [steps.find("19"), *(step for step in REVERTIBLE[::-1] if step.number != 19)]
+        for step in order:  # the first while everything others built on it stands
+            alone = steps.revert(
+                twin, IMPORTER, step, confirmed=step.name, reason="an emergency", batch_seconds=cutting.TARGET * 2
+            )
+            back = take_back(taken, step)
+            assert (alone.rows, alone.stands) == (back.rows, back.stands), step.name
+            assert unlike(digests(taken), digests(twin)) == [], step.name
+
+
+def test_what_is_pointed_at_is_never_deleted_while_nobody_is_at_work(taken: Engine) -> None:
+    """A line that was hung on another order of its batch since: PostgreSQL is left to refuse."""
+    for number in ("19", "20", "21"):
+        steps.apply(taken, IMPORTER, steps.find(number))
+    take_back(taken, steps.find("20"))
+    with db.transaction(taken) as session:
+        moved = (
+            "UPDATE order_lines l SET order_id = (SELECT id FROM orders o WHERE o.source = 'subscription' "
+            "AND o.id <> l.order_id ORDER BY id LIMIT 1) "
+            "WHERE id = (SELECT id FROM order_lines WHERE source = 'subscription' ORDER BY id DESC LIMIT 1)"
+        )
+        assert db.run(session, moved) == 1
+    with pytest.raises(IntegrityError):
+        steps.revert(taken, IMPORTER, steps.find("19"), reason="an emergency", batch_seconds=cutting.TARGET * 2)
+    with db.transaction(taken) as session:
+        lost = "SELECT count(*) FROM order_lines l LEFT JOIN orders o ON o.id = l.order_id WHERE o.id IS NULL"
+        assert db.value(session, lost) == 0

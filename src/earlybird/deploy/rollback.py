@@ -20,6 +20,9 @@ from earlybird.kernel.errors import Failure
 from earlybird.migrations import service as steps
 from earlybird.reconcile import service as reconcile
 
+BATCH_SECONDS = 5.0
+"""How long a batch may take while nobody writes."""
+
 Told = Callable[[str], None]
 """Called with the phase that begins."""
 
@@ -81,13 +84,15 @@ def run(
     Then, and where the process dies, writing stays stopped, so that nobody builds on what is half taken back; the
     same command goes on from there. Whoever calls this has had the names of the steps typed that open a hole.
     """
-    before = _errors(engine, ctx)
     with ExitStack() as stack:
         with report.phase("stop writers"):
             stack.enter_context(writing.stopped(engine, ctx, reason=reason, patience=patience))
+        with report.phase("look"):
+            before = _errors(engine, ctx)
         for step in down:
             with report.phase(f"revert {step.number} {step.name}") as phase:
-                phase.result = {"rows": steps.revert(engine, ctx, step, reason=reason, confirmed=step.name).rows}
+                back = steps.revert(engine, ctx, step, reason=reason, confirmed=step.name, batch_seconds=BATCH_SECONDS)
+                phase.result = {"rows": back.rows}
         with report.phase("verify") as phase:
             _verify(engine, ctx, place, before, phase)
         if report.wrong:
@@ -109,6 +114,7 @@ def _errors(engine: Engine, ctx: Ctx) -> set[tuple[str, str]]:
     """Return check and subject of every error-level answer of the moment."""
     with db.rehearsal(engine) as session:
         reconcile.snapshot(session)
+        db.whole_sets(session)
         answers = [answer for answer in reconcile.ask(session, ctx) if answer.is_error]
     return {(answer.check.name, row["subject"]) for answer in answers for row in answer.found}
 

@@ -46,7 +46,7 @@ class Piece:
 
 
 class Cutter:
-    """Hands out the units of a phase in their order, as many at once as take the time they may; threads may share it."""
+    """Hands out the units of a phase in their order, as many at once as take their time; threads may share it."""
 
     def __init__(
         self,
@@ -54,10 +54,14 @@ class Cutter:
         join: Callable[[Sequence[Any]], Any] | None,
         first: int,
         seconds: float = TARGET,
+        size: int = FIRST,
     ) -> None:
-        """Cut `phase`, numbering batches from `first`, to what takes `seconds`; without `join` each unit is a batch."""
+        """Cut `phase`, numbering batches from `first`, to what takes `seconds`; without `join` each unit is a batch.
+
+        The first batch takes `size` units, or more where batches may take longer than usual.
+        """
         self.phase, self.join, self.next_number, self.seconds = phase, join, first, seconds
-        self.size = int(FIRST * max(seconds / TARGET, 1)) if join else 1
+        self.size = int(size * max(seconds / TARGET, 1)) if join else 1
         self.place = 0
         self._guard = threading.Lock()
 

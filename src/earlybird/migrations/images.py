@@ -28,16 +28,30 @@ ORDER BY 1, 2, 3, 4
 """
 
 KEPT = """
-SELECT id, table_name, verb, after IS NULL AS is_old FROM step_residue
-WHERE step_id = :step_id AND batch = :batch AND (reverted_at IS NULL) = :stands ORDER BY position, made_at, id
+SELECT array_agg(id) AS ids, table_name, verb, after IS NULL AS is_old FROM step_residue
+WHERE step_id = :step_id AND batch = ANY(:batches) AND (reverted_at IS NULL) = :stands
+  AND (CAST(:only AS text[]) IS NULL OR (verb = 'update' AND table_name = ANY(:only)))
+  AND NOT (verb = 'update' AND table_name = ANY(:but))
+GROUP BY table_name, verb, after IS NULL ORDER BY min(position), min(made_at), min(id::text)
+"""
+
+# Tables of which several of these batches wrote the same row, and how.
+SHARED = """
+SELECT table_name, bool_or('delete' = ANY(verbs)) AS is_deleted FROM (
+    SELECT r.table_name, array_agg(r.verb) AS verbs
+    FROM step_residue r
+    CROSS JOIN LATERAL ROWS FROM (unnest(r.ids), jsonb_array_elements(r.keys)) AS k (id, key)
+    WHERE r.step_id = :step_id AND r.batch = ANY(:batches) AND r.reverted_at IS NULL
+    GROUP BY r.table_name, k.id, k.key HAVING count(*) > 1
+) x GROUP BY table_name
 """
 
 
 @dataclass(slots=True)
 class Kept:
-    """One residue row, unfolded to a temporary table of its entries."""
+    """The residue of one table and verb, of a batch or of several, unfolded to a temporary table of its entries."""
 
-    id: UUID
+    ids: list[UUID]
     table: str
     verb: str
     is_old: bool
@@ -49,17 +63,29 @@ class Kept:
         return " AND ".join(f"{one}.{name} = {other}.{name}" for name in self.key)
 
 
-def unfold(session: Session, step_id: UUID, batch: int, *, stands: bool) -> list[Kept]:
-    """Unfold every residue row of a batch that stands (or was taken back), in the order it was kept."""
+def unfold(
+    session: Session,
+    step_id: UUID,
+    batches: Sequence[int],
+    *,
+    stands: bool,
+    only: Sequence[str] | None = None,
+    but: Sequence[str] = (),
+) -> list[Kept]:
+    """Unfold the residue of batches that stand (or were taken back), in the order it was kept.
+
+    Of updates those of the tables `only`, or of all `but` some.
+    """
     found = []
-    for place, row in enumerate(rows(session, KEPT, {"step_id": step_id, "batch": batch, "stands": stands})):
+    facts = {"step_id": step_id, "batches": list(batches), "stands": stands, "only": only, "but": list(but)}
+    for place, row in enumerate(rows(session, KEPT, facts)):
         key = primary_key(session, row["table_name"])
-        kept = Kept(row["id"], row["table_name"], row["verb"], row["is_old"], key, f"entry_{place}")
+        kept = Kept(row["ids"], row["table_name"], row["verb"], row["is_old"], key, f"entry_{place}")
         run(
             session,
             f"CREATE TEMP TABLE {kept.entries} ON COMMIT DROP AS SELECT *, false AS held "
-            f"FROM ({entries(key).format(table=kept.table)}) e",
-            {"residue_id": kept.id},
+            f"FROM ({entries(key, '= ANY(:residue_ids)').format(table=kept.table)}) e",
+            {"residue_ids": kept.ids},
         )
         run(session, f"CREATE INDEX ON {kept.entries} ({', '.join(key)})")
         run(session, f"ANALYZE {kept.entries} ({', '.join(key)})")
@@ -87,15 +113,79 @@ def parents_first(session: Session, tables: Sequence[str]) -> list[str]:
     return ordered
 
 
-def take_back(session: Session, step: Step, step_id: UUID, batch: int) -> dict[str, dict[str, int]]:
-    """Put the rows of one batch back; return per table how many were `back`, `held`, `changed` since and `gone`.
+def together(session: Session, step_id: UUID, batches: Sequence[int]) -> list[str] | None:
+    """Return the tables of whose rows several of these batches wrote the same; None where each must go alone.
+
+    Batches may be taken back as one where none misses its after-images, and what they wrote in common was only
+    updated, after it was made at the most.
+    """
+    if len(batches) == 1:
+        return []
+    facts = {"step_id": step_id, "batches": list(batches)}
+    if value(
+        session,
+        "SELECT EXISTS (SELECT FROM step_residue WHERE step_id = :step_id AND batch = ANY(:batches) "
+        "AND reverted_at IS NULL AND verb <> 'delete' AND after IS NULL)",
+        facts,
+    ):
+        return None
+    found = rows(session, SHARED, facts)
+    return None if any(row["is_deleted"] for row in found) else [row["table_name"] for row in found]
+
+
+def take_back(
+    session: Session, step: Step, step_id: UUID, batches: Sequence[int], *, is_alone: bool = False
+) -> dict[str, dict[str, int]]:
+    """Put the rows of batches back; return per table how many were `back`, `held`, `changed` since and `gone`.
 
     What was inserted goes, unless somebody changed it since or something since hangs on it: then it and all that
-    the batch tied to it stay. What was updated goes back column by column, where it still is what the step wrote.
+    the batches tied to it stay. What was updated goes back column by column, where it still is what the step wrote;
+    where several batches wrote a row, one after the other, the last first. Where the step `is_alone`, references are
+    asked about in whole sets.
     """
-    kept = unfold(session, step_id, batch, stands=True)
     told: dict[str, dict[str, int]] = {}
+    shared = together(session, step_id, batches)
+    if shared is None:
+        for batch in sorted(batches, reverse=True):
+            for table, counts in take_back(session, step, step_id, [batch], is_alone=is_alone).items():
+                _note(told, table, **counts)
+        return told
+    _put_shared(session, step_id, batches, shared, told)
+    kept = unfold(session, step_id, batches, stands=True, but=shared)
     made = [one for one in kept if one.verb == "insert"]
+    _lock(session, made)
+    _hold(session, made)
+    order = parents_first(session, sorted({one.table for one in made}))
+    for one in sorted(made, key=lambda one: -order.index(one.table)):
+        _remove(session, step, one, told, is_alone=is_alone)
+    for one in reversed(kept):
+        if one.verb == "update":
+            _put_columns(session, one, told, source="before", expected="after")
+        elif one.verb == "delete":
+            _note(told, one.table, back=_insert(session, one, "before"))
+    run(
+        session,
+        "UPDATE step_residue SET reverted_at = clock_timestamp() WHERE step_id = :step_id AND batch = ANY(:batches) "
+        "AND reverted_at IS NULL",
+        {"step_id": step_id, "batches": list(batches)},
+    )
+    fold_away(session, kept)
+    return told
+
+
+def _put_shared(
+    session: Session, step_id: UUID, batches: Sequence[int], shared: Sequence[str], told: dict[str, dict[str, int]]
+) -> None:
+    """Put the columns of rows that several batches wrote back, batch by batch, the last first."""
+    for batch in sorted(batches, reverse=True) if shared else ():
+        kept = unfold(session, step_id, [batch], stands=True, only=shared)
+        for one in kept:
+            _put_columns(session, one, told, source="before", expected="after")
+        fold_away(session, kept)
+
+
+def _lock(session: Session, made: Sequence[Kept]) -> None:
+    """Lock what was inserted, and look at it where no image of it was kept."""
     for one in made:
         run(session, f"SELECT FROM {one.table} t JOIN {one.entries} e ON {one.same('t', 'e')} FOR UPDATE OF t")
         if one.is_old:
@@ -104,22 +194,6 @@ def take_back(session: Session, step: Step, step_id: UUID, batch: int) -> dict[s
                 f"UPDATE {one.entries} e SET after = to_jsonb(t) FROM {one.table} t WHERE {one.same('t', 'e')}",
             )
             _keep_images(session, one)
-    _hold(session, made)
-    order = parents_first(session, sorted({one.table for one in made}))
-    for one in sorted(made, key=lambda one: -order.index(one.table)):
-        _remove(session, step, one, told)
-    for one in reversed(kept):
-        if one.verb == "update":
-            _put_columns(session, one, told, source="before", expected="after")
-        elif one.verb == "delete":
-            _note(told, one.table, back=_insert(session, one, "before"))
-    run(
-        session,
-        "UPDATE step_residue SET reverted_at = clock_timestamp() WHERE id = ANY(:ids)",
-        {"ids": [one.id for one in kept]},
-    )
-    fold_away(session, kept)
-    return told
 
 
 def _note(told: dict[str, dict[str, int]], table: str, **counts: int) -> None:
@@ -132,8 +206,8 @@ def _keep_images(session: Session, one: Kept) -> None:
     run(
         session,
         f"UPDATE step_residue SET after = (SELECT to_jsonb(array_agg(after ORDER BY place)) FROM {one.entries}) "
-        "WHERE id = :id",
-        {"id": one.id},
+        "WHERE id = ANY(:ids)",
+        {"ids": one.ids},
     )
 
 
@@ -182,7 +256,49 @@ def _spread(session: Session, child: Kept, parent: Kept, tie: Mapping[str, str])
     return down + up
 
 
-def _remove(session: Session, step: Step, one: Kept, told: dict[str, dict[str, int]]) -> None:
+# Whether all that PostgreSQL would do about deleted rows is to ask who points at their key; append-only tables let a
+# step take back.
+ONLY_ASKED = """
+SELECT has_parameter_privilege('session_replication_role', 'SET')
+   AND NOT EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = CAST(:table AS regclass) AND NOT g.tgisinternal
+                   AND g.tgenabled <> 'D' AND g.tgtype & 8 = 8 AND g.tgname NOT LIKE '%\\_append\\_only')
+   AND NOT EXISTS (SELECT FROM pg_constraint c JOIN pg_attribute b
+                   ON b.attrelid = c.confrelid AND b.attnum = c.confkey[1]
+                   WHERE c.contype = 'f' AND c.confrelid = CAST(:table AS regclass)
+                     AND NOT (cardinality(c.conkey) = 1 AND b.attname = :key AND c.confdeltype IN ('a', 'r')))
+"""
+
+
+def _is_free(session: Session, one: Kept) -> bool:
+    """Tell whether nothing points at any row that is to go: they are locked, so nothing can from now on."""
+    if len(one.key) != 1 or not value(session, ONLY_ASKED, {"table": one.table, "key": one.key[0]}):
+        return False
+    return not any(
+        value(
+            session,
+            f"SELECT EXISTS (SELECT FROM {one.entries} e JOIN {tie['child']} c ON c.{tie['child_column']} = "
+            f"e.{one.key[0]} WHERE NOT e.held)",
+        )
+        for tie in rows(session, FOREIGN_KEYS, {"tables": [one.table]})
+    )
+
+
+def _delete(session: Session, one: Kept, *, is_alone: bool) -> int:
+    """Delete what is not held; return how many rows.
+
+    PostgreSQL asks for every deleted row, and every foreign key, whether something points at it. Where the step is
+    alone this is asked once, in a whole set; where something does, PostgreSQL is left to refuse.
+    """
+    gone = f"DELETE FROM {one.table} t USING {one.entries} e WHERE {one.same('t', 'e')} AND NOT e.held"
+    if not (is_alone and _is_free(session, one)):
+        return run(session, gone)
+    run(session, "SET LOCAL session_replication_role = replica")
+    back = run(session, gone)
+    run(session, "SET LOCAL session_replication_role = origin")
+    return back
+
+
+def _remove(session: Session, step: Step, one: Kept, told: dict[str, dict[str, int]], *, is_alone: bool) -> None:
     followers = [(table, column) for table, (column, named) in step.follows.items() if named == one.table]
     for table, column in followers:
         run(
@@ -195,7 +311,7 @@ def _remove(session: Session, step: Step, one: Kept, told: dict[str, dict[str, i
             f"SELECT count(*) FROM {one.entries} e JOIN {one.table} t ON {one.same('t', 'e')} WHERE e.held",
         )
     )
-    back = run(session, f"DELETE FROM {one.table} t USING {one.entries} e WHERE {one.same('t', 'e')} AND NOT e.held")
+    back = _delete(session, one, is_alone=is_alone)
     wanted = int(value(session, f"SELECT count(*) FROM {one.entries} WHERE after IS NOT NULL"))
     _note(told, one.table, back=back, held=held, gone=wanted - back - held)
     columns = step.loosens.get(one.table, ())
@@ -275,7 +391,7 @@ def put_again(session: Session, step: Step, step_id: UUID, batch: int) -> dict[s
 
     Raises the database's IntegrityError where something else took a row's place meanwhile.
     """
-    kept = unfold(session, step_id, batch, stands=False)
+    kept = unfold(session, step_id, [batch], stands=False)
     made: dict[str, int] = {}
     order = parents_first(session, sorted({one.table for one in kept}))
     for one in kept:
@@ -292,7 +408,7 @@ def put_again(session: Session, step: Step, step_id: UUID, batch: int) -> dict[s
     run(
         session,
         "UPDATE step_residue SET reverted_at = NULL WHERE id = ANY(:ids)",
-        {"ids": [one.id for one in kept]},
+        {"ids": [key for one in kept for key in one.ids]},
     )
     fold_away(session, kept)
     return made

@@ -200,8 +200,11 @@ def primary_key(session: Session, table: str) -> list[str]:
     return PRIMARY_KEYS[table]
 
 
-def entries(key: Sequence[str]) -> str:
-    """Return what unfolds one residue row (:residue_id) to a table of key columns, before, after and `place`."""
+def entries(key: Sequence[str], chosen: str = "= :residue_id") -> str:
+    """Return what unfolds one residue row (:residue_id) to a table of key columns, before, after and `place`.
+
+    Where `chosen` names several rows they come as one table, and `place` is the place in each.
+    """
     if list(key) == ["id"]:
         named = "coalesce(e.id, CAST(e.key ->> 'id' AS uuid)) AS id"
     else:
@@ -211,7 +214,7 @@ def entries(key: Sequence[str]) -> str:
         "FROM step_residue r CROSS JOIN LATERAL ROWS FROM (unnest(r.ids), jsonb_array_elements(r.keys), "
         "jsonb_array_elements(r.before), jsonb_array_elements(r.after)) WITH ORDINALITY "
         "AS e(id, key, before, after, place) "
-        "WHERE r.id = :residue_id"
+        f"WHERE r.id {chosen}"
     )
 
 

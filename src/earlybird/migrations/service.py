@@ -22,7 +22,7 @@ from earlybird.audit import service as audit
 from earlybird.infra import db
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import errors, images, queries, residue
-from earlybird.migrations.cutting import Cutter, OneByOne, Piece, TARGET
+from earlybird.migrations.cutting import TARGET, Cutter, OneByOne, Piece
 from earlybird.migrations.models import Step as StepRow
 from earlybird.migrations.models import StepRun
 from earlybird.migrations.pace import Pace, Watch
@@ -224,7 +224,7 @@ class _Rehearsal:
         self.held.note(session, began)
         self.took.append(took := time.perf_counter() - began)
         if is_last and self.step.build is None:
-            told = images.take_back(session, self.step, row.id, batch.number)
+            told = images.take_back(session, self.step, row.id, [batch.number])
             self.lost += sum(counts["held"] + counts["changed"] + counts["gone"] for counts in told.values())
         self.done += piece.count
         if self.progress:
@@ -330,6 +330,11 @@ class _Run:
         self.done, self.count = 0, 0
         self.step_id = self.run_id = UUID(int=0)
         self.was = StepState.pending
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else is at work: batches may take long."""
+        return self.batch_seconds > TARGET
 
     def batch(self, work: Callable[[Session], T]) -> T:
         """Do one transaction of the step, with retries, at the pace live work leaves."""
@@ -586,18 +591,55 @@ def _withdraw(run: _Run, verb: str, result: dict[str, Any]) -> None:
 
 
 def _back(run: _Run, groups: Sequence[Sequence[int]]) -> dict[str, dict[str, int]]:
-    """Take batches back, the last group first; return what became of the rows, per table."""
+    """Take batches back, the last group first; return what became of the rows, per table.
+
+    As many batches of a group at once as take the time they may. Where nobody is at work, groups of one batch that
+    follow each other come together as well.
+    """
     total: dict[str, dict[str, int]] = {}
-
-    def back(number: int) -> dict[str, int]:
-        told = run.batch(partial(images.take_back, step=run.step, step_id=run.step_id, batch=number))
-        with run._guard:  # noqa: SLF001
-            _sum(total, told)
-        return {table: counts["back"] for table, counts in told.items()}
-
-    for group in reversed(groups):
-        run.batch_by_batch(group[::-1], back)
+    for group in reversed(_chained(groups) if run.is_alone else groups):
+        phase = [[number] for number in sorted(group, reverse=True)]
+        cutter = Cutter(phase, _joined, 0, run.batch_seconds, 1)
+        if isinstance(group, OneByOne):
+            while _piece_back(run, cutter, total):
+                pass
+        else:
+            run.side_by_side(partial(_piece_back, run, cutter, total))
     return total
+
+
+def _joined(chunks: Sequence[list[int]]) -> list[int]:
+    return list(itertools.chain.from_iterable(chunks))
+
+
+def _chained(groups: Sequence[Sequence[int]]) -> list[Sequence[int]]:
+    """Make one group, to be done one by one, of neighbouring ones that have one batch each."""
+    found: list[Sequence[int]] = []
+    for group in groups:
+        if len(group) > 1 or not found or not isinstance(found[-1], OneByOne):
+            found.append(group if len(group) > 1 else OneByOne(group))
+        else:
+            found[-1].extend(group)
+    return found
+
+
+def _piece_back(run: _Run, cutter: Cutter, total: dict[str, dict[str, int]]) -> bool:
+    """Take the next batches of a group back; return False where nothing is left."""
+    piece = cutter.take()
+    if piece is None:
+        return False
+
+    def once(session: Session) -> dict[str, dict[str, int]]:
+        began = time.perf_counter()
+        told = images.take_back(session, run.step, run.step_id, piece.chunk, is_alone=run.is_alone)
+        cutter.took(piece, time.perf_counter() - began)
+        return told
+
+    told = run.batch(once)
+    with run._guard:  # noqa: SLF001
+        _sum(total, told)
+    run.told({table: counts["back"] for table, counts in told.items()}, piece.count)
+    return True
 
 
 def _take_away(run: _Run, *, hooks: bool) -> None:
@@ -661,14 +703,18 @@ def revert(
     reason: str | None = None,
     confirmed: str | None = None,
     progress: Progress | None = None,
+    batch_seconds: float = TARGET,
 ) -> Reverted:
     """Take back what the step wrote, batch by batch, the last first; everything written since is kept.
+
+    A transaction takes about `batch_seconds`: the longest that somebody at work may wait for a row of it.
 
     Safe to interrupt and to repeat. `apply` puts it all there again. A step whose revert opens a hole demands its
     name as `confirmed` and a reason, and keeps a finding open until it is applied again. Raises StepNotApplied.
     """
     check_revert(step, confirmed=confirmed, reason=reason)
     run = _Run(engine, ctx, step, progress)
+    run.batch_seconds = batch_seconds
     with db.alone(engine, LOCK), Watch(engine, run.pace):
         with db.transaction(engine) as session:
             row = _row(session, step)
@@ -732,7 +778,7 @@ def plan_revert(engine: Engine, ctx: Ctx, steps: Sequence[Step], progress: Progr
             numbers = list(itertools.chain.from_iterable(queries.batches(session, row.id, stands=True)))
             total: dict[str, dict[str, int]] = {}
             for done, number in enumerate(reversed(numbers)):
-                _sum(total, images.take_back(session, step, row.id, number))
+                _sum(total, images.take_back(session, step, row.id, [number]))
                 if progress:
                     back = sum(counts["back"] for counts in total.values())
                     progress(step.title, done + 1, len(numbers), back)
