@@ -22,7 +22,7 @@ from earlybird.audit import service as audit
 from earlybird.infra import db
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations import errors, images, queries, residue
-from earlybird.migrations.cutting import Cutter, OneByOne, Piece, TARGET
+from earlybird.migrations.cutting import TARGET, Cutter, OneByOne, Piece
 from earlybird.migrations.models import Step as StepRow
 from earlybird.migrations.models import StepRun
 from earlybird.migrations.pace import Pace, Watch
