@@ -203,6 +203,7 @@ def plan(
             out.print(f"  {len(planned.unclear)} could not be decided:")
             for row in planned.unclear[:5]:
                 out.print(f"    {row['id']}: {row['what']} ({len(row['candidates'] or [])} candidates)")
+        _locks(planned.locks)
         for note in planned.notes:
             out.print("  " + ", ".join(f"{name} {said}" for name, said in note.items() if said))
         for lock in planned.unannounced:
@@ -264,11 +265,13 @@ def verify(
     """
     with database(data_dir) as engine:
         found = {step.name: steps.verify(engine, step) for step in _wanted(names, first, last, every)}
+        stands = {row["name"]: row for row in steps.listing(engine)}
     if as_json:
         answer({name: {"wrong": len(wrong), "first": wrong[:20]} for name, wrong in found.items()})
     else:
         for name, wrong in found.items():
-            out.print(f"[{'red' if wrong else 'green'}]{'✗' if wrong else '✓'}[/] {name}: {len(wrong)} wrong")
+            mark = "[red]✗[/]" if wrong else "[green]✓[/]"
+            out.print(f"{mark} {name}, {_state(stands[name])}: {len(wrong)} wrong")
             for row in wrong[:5]:
                 where = f" ({row['table_name']}.{row['column_name']})" if row.get("table_name") else ""
                 out.print(f"    {row['id']}: {row['what']}{where}")
@@ -338,6 +341,16 @@ def revert(
         for kind, counts in reverted.stands.items():
             told = ", ".join(f"{count:,} {name}" for name, count in counts.items())
             out.print(f"    {kind} stand: {told}")
+
+
+def _locks(locks: list[dict[str, Any]]) -> None:
+    """Show, per table, the strongest lock taken and the longest time a batch held it."""
+    strongest: dict[str, dict[str, Any]] = {}
+    for lock in sorted(locks, key=lambda lock: steps.STRENGTH.index(lock["mode"])):
+        strongest[lock["table"]] = lock
+    told = ", ".join(f"{lock['table']} {lock['mode']} {lock['held_ms']:.0f} ms" for lock in strongest.values())
+    if told:
+        out.print(f"  locks: {told}", highlight=False)
 
 
 def _named(wanted: list[steps.Step]) -> str:
