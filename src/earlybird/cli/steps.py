@@ -23,6 +23,7 @@ from earlybird.cli.terminal import (
 )
 from earlybird.kernel.money import Money
 from earlybird.migrations import service as steps
+from earlybird.migrations.errors import NothingToRevert, StepNotApplied
 from earlybird.migrations.states import Wish
 
 app = typer.Typer(help="Reversible data steps: list, plan, apply, verify, revert.", no_args_is_help=True)
@@ -310,13 +311,14 @@ def revert(
     wanted = sorted(_wanted(names, first, last, every), key=lambda step: -step.number)
     typed = set(confirm or ())
     with database(data_dir) as engine:
-        if dry_run:
+        wanted = _standing(engine, wanted, is_named=bool(names))
+        if not wanted:
+            console.print("Nothing to revert: none of these steps stands.")
+            found = []
+        elif dry_run:
             with bar() as progress:
                 found = steps.plan_revert(engine, context("step"), wanted, progress)
         else:
-            if not names:
-                stands = {row["number"] for row in steps.listing(engine) if row["state"] not in ("pending", "reverted")}
-                wanted = [step for step in wanted if step.number in stands and not step.is_structural]
             _ask_first(wanted, typed, reason, yes=yes)
             require_backup(engine, f"steps revert {_named(wanted)}", without=without_backup)
             with bar() as progress:
@@ -334,7 +336,8 @@ def revert(
     if as_json:
         answer({reverted.step.name: reverted.told() for reverted in found})
         return
-    _counts({reverted.step.name: reverted.rows for reverted in found}, "would put back" if dry_run else "put back")
+    if found:
+        _counts({reverted.step.name: reverted.rows for reverted in found}, "would put back" if dry_run else "put back")
     for reverted in found:
         out.print(f"[yellow]![/] {reverted.step.name}: {reverted.step.warning}")
         _money(reverted.stakes)
@@ -344,17 +347,34 @@ def revert(
 
 
 def _locks(locks: list[dict[str, Any]]) -> None:
-    """Show, per table, the strongest lock taken and the longest time a batch held it."""
-    strongest: dict[str, dict[str, Any]] = {}
-    for lock in sorted(locks, key=lambda lock: steps.STRENGTH.index(lock["mode"])):
-        strongest[lock["table"]] = lock
-    told = ", ".join(f"{lock['table']} {lock['mode']} {lock['held_ms']:.0f} ms" for lock in strongest.values())
+    """Show the locks by which others may wait, each with the longest time a batch held it; reading is not told."""
+    strongest = {lock["table"]: lock for lock in sorted(locks, key=lambda lock: steps.STRENGTH.index(lock["mode"]))}
+    of_rows = [lock for lock in strongest.values() if lock["mode"] == steps.ROW_LOCK]
+    told = [
+        f"{lock['mode']} on {lock['table']} for {lock['held_ms']:.0f} ms"
+        for lock in strongest.values()
+        if steps.STRENGTH.index(lock["mode"]) > steps.STRENGTH.index(steps.ROW_LOCK)
+    ]
+    if of_rows:
+        longest = max(lock["held_ms"] for lock in of_rows)
+        told.append(f"rows of {', '.join(lock['table'] for lock in of_rows)} for {longest:.0f} ms")
     if told:
-        out.print(f"  locks: {told}", highlight=False)
+        out.print(f"  locks: {'; '.join(told)}", highlight=False)
 
 
 def _named(wanted: list[steps.Step]) -> str:
     return " ".join(str(step.number) for step in wanted)
+
+
+def _standing(engine: Any, wanted: list[steps.Step], *, is_named: bool) -> list[steps.Step]:
+    """Pass over steps that changed nothing; one that is named is refused, before any other is reverted."""
+    stands = {row["number"] for row in steps.listing(engine) if row["state"] not in ("pending", "reverted")}
+    for step in wanted if is_named else ():
+        if step.is_structural:
+            raise NothingToRevert(step=step.name)
+        if step.number not in stands:
+            raise StepNotApplied(step=step.name)
+    return [step for step in wanted if step.number in stands and not step.is_structural]
 
 
 def _ask_first(wanted: list[steps.Step], typed: set[str], reason: str | None, *, yes: bool) -> None:
