@@ -272,7 +272,8 @@ def verify(
     else:
         for name, wrong in found.items():
             mark = "[red]✗[/]" if wrong else "[green]✓[/]"
-            out.print(f"{mark} {name}, {_state(stands[name])}: {len(wrong)} wrong")
+            count = f"{len(wrong):,}{' or more' if len(wrong) >= steps.MOST_WRONG else ''}"
+            out.print(f"{mark} {name}, {_state(stands[name])}: {count} wrong")
             for row in wrong[:5]:
                 where = f" ({row['table_name']}.{row['column_name']})" if row.get("table_name") else ""
                 out.print(f"    {row['id']}: {row['what']}{where}")

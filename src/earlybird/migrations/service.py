@@ -51,6 +51,9 @@ WAIT_FOR_ROWS, WAIT_FOR_TABLES = "2s", "80ms"
 
 LONGEST_STATEMENT = "15min"
 
+MOST_WRONG = images.MOST
+"""How many rows a verification lists at most: so many mean so many or more."""
+
 TRIES = 40
 """How often a batch is begun again that waited in vain."""
 
