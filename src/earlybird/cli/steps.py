@@ -171,6 +171,9 @@ def plan(
     first: From = None,
     last: To = None,
     every: All = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    reason: Reason = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -183,6 +186,7 @@ def plan(
 
     Example: earlybird steps plan 20
     """
+    del dry_run, yes, reason  # a plan is a dry run and asks nothing; every verb takes the same words
     wanted = sorted(_wanted(names, first, last, every), key=lambda step: step.number)
     with database(data_dir) as engine, bar() as progress:
         if len(wanted) == 1:
@@ -233,16 +237,16 @@ def apply(
 
     Example: earlybird steps apply 19 20
     """
-    del yes, reason  # applying asks nothing; both are taken so that every verb takes the same words
     if dry_run:
-        plan(names, first, last, every, data_dir, as_json)
+        plan(names, first, last, every, data_dir=data_dir, as_json=as_json)
         return
+    del yes  # applying asks nothing; it is taken so that every verb takes the same words
     wanted = sorted(_wanted(names, first, last, every), key=lambda step: step.number)
     found = {}
     with database(data_dir) as engine, bar() as progress:
         require_backup(engine, f"steps apply {_named(wanted)}", without=without_backup)
         for step in wanted:
-            found[step.name] = steps.apply(engine, context("step"), step, progress)
+            found[step.name] = steps.apply(engine, context("step"), step, progress, reason=reason)
     if as_json:
         answer(found)
     else:
@@ -255,6 +259,9 @@ def verify(
     first: From = None,
     last: To = None,
     every: All = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    reason: Reason = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -264,6 +271,7 @@ def verify(
 
     Example: earlybird steps verify
     """
+    del dry_run, yes, reason  # nothing is changed and nothing asked; every verb takes the same words
     with database(data_dir) as engine:
         found = {step.name: steps.verify(engine, step) for step in _wanted(names, first, last, every)}
         stands = {row["name"]: row for row in steps.listing(engine)}

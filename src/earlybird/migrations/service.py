@@ -457,7 +457,13 @@ class _Run:
 
 
 def apply(
-    engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None, *, batch_seconds: float = TARGET
+    engine: Engine,
+    ctx: Ctx,
+    step: Step,
+    progress: Progress | None = None,
+    *,
+    reason: str | None = None,
+    batch_seconds: float = TARGET,
 ) -> dict[str, int]:
     """Apply the step: one transaction a batch, safe to interrupt and to repeat; then verify it.
 
@@ -483,7 +489,7 @@ def apply(
         try:
             _restore(run)
             _advance(run)
-            wrong = _finish(run)
+            wrong = _finish(run, reason)
         except errors.StepCancelled:
             _withdraw(run, "cancel", {"cancelled": True})
             raise
@@ -569,7 +575,7 @@ def _built(run: _Run, chunk: Any) -> dict[str, int]:
     return run.outside(lambda connection: build(connection, chunk))
 
 
-def _finish(run: _Run) -> list[dict[str, Any]]:
+def _finish(run: _Run, reason: str | None) -> list[dict[str, Any]]:
     """Verify, and where nothing is wrong keep the run as done; return what is wrong."""
     with db.transaction(run.engine) as session:
         db.analyze(session, *run.step.touches)
@@ -578,7 +584,7 @@ def _finish(run: _Run) -> list[dict[str, Any]]:
         if not wrong:
             audit.move(session, run.ctx, _row(session, run.step), MACHINE, "finish")
             audit.resolve_many(session, run.ctx, OPEN_HOLE, [run.step.name])
-            run.end(session, "apply", {"wrong": 0})
+            run.end(session, "apply", {"wrong": 0}, reason=reason)
     return wrong
 
 
