@@ -13,6 +13,7 @@ from earlybird import schema, wiring
 from earlybird.deploy import linting
 from earlybird.infra import db
 from earlybird.infra.db import Table
+from earlybird.migrations import service as steps
 from make.month import month
 
 assert wiring.TABLES
@@ -105,6 +106,25 @@ def test_what_is_printed_is_what_is_run(fresh_url: str, fresh: Engine) -> None:
             connection.execute(schema.sql(before, version, server_major=db.server_major(fresh)).encode())
     assert schema.current(fresh) == schema.head()
     command.check(schema.config(fresh))
+
+
+LOOKED_THROUGH = """
+SELECT concat(c.conrelid::regclass, '.', a.attname) AS named
+FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[1]
+WHERE c.contype = 'f' AND c.confrelid = ANY(CAST(CAST(:tables AS text[]) AS regclass[])) AND NOT EXISTS (
+    SELECT FROM pg_index i WHERE i.indrelid = c.conrelid AND i.indkey[0] = a.attnum AND i.indisvalid
+      AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname)))
+ORDER BY 1
+"""
+
+
+def test_whatever_points_at_what_a_step_takes_back_is_found_by_index(fresh: Engine) -> None:
+    """Else PostgreSQL looks through the whole table, once for each row that is taken back."""
+    tables = sorted({table for step in steps.STEPS for table in step.touches})
+    with fresh.begin() as connection:
+        assert connection.execute(text(LOOKED_THROUGH), {"tables": tables}).scalars().all() == []
+        connection.execute(text("DROP INDEX orders_driver_id_idx"))
+        assert connection.execute(text(LOOKED_THROUGH), {"tables": tables}).scalars().all() == ["orders.driver_id"]
 
 
 def test_no_float_column_and_every_instant_is_aware() -> None:

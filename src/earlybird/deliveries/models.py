@@ -23,6 +23,7 @@ class Delivery(Table):
         UniqueConstraint("order_id", "attempt"),
         CheckConstraint("attempt >= 1", name="attempt"),
         Index("deliveries_round_idx", "planned_on", "driver_id", "shift"),
+        Index(None, "driver_id", postgresql_where="driver_id IS NOT NULL"),
         one_of("state", DeliveryState),
         one_of("shift", Shift),
         {"postgresql_with": {"fillfactor": 75}},  # a state moves in place, no index is touched

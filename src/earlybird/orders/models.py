@@ -32,6 +32,8 @@ class Order(Table):
         ),
         Index("orders_code_idx", "code", postgresql_where="code IS NOT NULL"),
         Index(None, "service_on"),
+        Index(None, "driver_id", postgresql_where="driver_id IS NOT NULL"),
+        Index(None, "placed_by_id", postgresql_where="placed_by_id IS NOT NULL"),
         CheckConstraint("source <> 'subscription' OR (service_on IS NOT NULL AND shift IS NOT NULL)", name="standing"),
         one_of("source", OrderSource),
         one_of("state", OrderState),
