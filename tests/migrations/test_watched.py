@@ -8,7 +8,9 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -157,6 +159,23 @@ def test_interrupted_it_stops_after_the_present_batches_and_goes_on(taken: Engin
     assert state(taken, 29) == "applying"
     steps.apply(taken, IMPORTER, steps.find("29"))
     assert steps.verify(taken, steps.find("29")) == []
+
+
+def test_one_step_runs_at_a_time_and_who_waits_is_told(taken: Engine) -> None:
+    step, told = steps.find("29"), list[str]()
+    waits = threading.Event()
+
+    def progress(what: str, *_: int) -> None:
+        told.append(what)
+        waits.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with db.alone(taken, service.LOCK):
+            planned = pool.submit(steps.plan, taken, IMPORTER, step, progress)
+            assert waits.wait(30)
+            assert told == ["Waiting for another step to end"]
+        assert planned.result().rows
+    assert told[-1] == step.title
 
 
 def die(*_: object) -> None:
