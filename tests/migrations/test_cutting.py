@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from earlybird.migrations.cutting import MOST, TARGET, Cutter, units
 from earlybird.migrations.protocol import series
 from earlybird.migrations.residue import added
 
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""However busy the machine is."""
 
+
+@PATIENT
 @given(st.lists(st.integers(0, 900)), st.integers(1, 1000))
 def test_units_keep_every_key_in_order_and_weigh_enough(weights: list[int], least: int) -> None:
     found = units(enumerate(weights), least)
@@ -18,6 +22,7 @@ def test_units_keep_every_key_in_order_and_weigh_enough(weights: list[int], leas
     assert all(sum(weights[key] for key in unit[:-1]) < least for unit in found)
 
 
+@PATIENT
 @given(st.integers(0, 3000), st.lists(st.floats(0.0001, 5), min_size=1))
 def test_every_unit_is_handed_out_once_whatever_batches_take(count: int, seconds: list[float]) -> None:
     cutter = Cutter([[n] for n in range(count)], lambda units: [n for unit in units for n in unit], first=7)

@@ -8,7 +8,9 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -18,12 +20,14 @@ from sqlalchemy.exc import IntegrityError
 
 from conftest import NOW, SOAK
 from earlybird.infra import db
+from earlybird.infra.embedded import Embedded
 from earlybird.kernel.errors import Failure
 from earlybird.migrations import errors, images, service
 from earlybird.migrations import service as steps
 from earlybird.migrations.states import Wish
 from importers import canonical
 from migrations import clients
+from migrations.conftest import copied
 from migrations.content import IMPORTER, digests, unlike
 
 REVERTIBLE = [step for step in steps.STEPS if not step.is_structural]
@@ -140,6 +144,65 @@ def test_a_hole_demands_the_typed_name_and_a_reason_and_stays_told_while_it_is_o
     assert open_holes(taken) == []
 
 
+def test_interrupted_it_stops_after_the_present_batches_and_goes_on(taken: Engine) -> None:
+    told: list[int] = []
+
+    def progress(_: str, done: int, __: int, ___: int) -> None:
+        told.append(done)
+        if len(told) == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    idle = replace(steps.find("29"), phases=lambda _: [list(range(200))], join=None, apply=lambda *_: {})
+    with pytest.raises(KeyboardInterrupt):
+        steps.apply(taken, IMPORTER, idle, progress)
+    assert len(told) < 100
+    assert state(taken, 29) == "applying"
+    steps.apply(taken, IMPORTER, steps.find("29"))
+    assert steps.verify(taken, steps.find("29")) == []
+
+
+def test_one_step_runs_at_a_time_and_who_waits_is_told(taken: Engine) -> None:
+    step, told = steps.find("29"), list[str]()
+    waits = threading.Event()
+
+    def progress(what: str, *_: int) -> None:
+        told.append(what)
+        waits.set()
+
+    with ThreadPoolExecutor(1) as pool:
+        with db.alone(taken, service.LOCK):
+            planned = pool.submit(steps.plan, taken, IMPORTER, step, progress)
+            assert waits.wait(30)
+            assert told == ["Waiting for another step to end"]
+        assert planned.result().rows
+    assert told[-1] == step.title
+
+
+def die(*_: object) -> None:
+    raise MemoryError
+
+
+def test_a_revert_that_died_half_way_is_ended_by_taking_back_what_came_after(taken: Engine) -> None:
+    before = digests(taken)
+    step = replace(steps.find("29"), join=None)
+    steps.apply(taken, IMPORTER, step)
+    with pytest.raises(MemoryError):
+        steps.revert(taken, IMPORTER, step, progress=die)
+    assert state(taken, 29) == "reverting"
+    with pytest.raises(errors.StepNotVerified):
+        steps.apply(taken, IMPORTER, replace(step, verify=lambda _: [{"id": 1, "what": "all wrong"}]))
+    assert state(taken, 29) == "reverted"
+    assert unlike(before, digests(taken)) == []
+
+
+def test_a_hole_is_told_from_the_moment_its_revert_begins(taken: Engine) -> None:
+    step = steps.find("login_to_customer")
+    steps.apply(taken, IMPORTER, step)
+    with pytest.raises(MemoryError):
+        steps.revert(taken, IMPORTER, step, confirmed=step.name, reason="trial", progress=die)
+    assert (state(taken, 21), open_holes(taken)) == ("reverting", [step.name])
+
+
 def open_holes(engine: Engine) -> list[str]:
     with db.rehearsal(engine) as session:
         asked = "SELECT subject FROM findings WHERE check_name = 'reverted_step' AND state = 'open'"
@@ -204,25 +267,31 @@ def killed_at(statement: int, engine: Engine) -> subprocess.CompletedProcess[str
     )
 
 
+@pytest.fixture(scope="module")
+def statements(server: Embedded, untied: str) -> int:
+    """How many statements it takes to apply and revert all, about."""
+    if not SOAK:
+        return 1500
+    with copied(server, untied) as engine:
+        return int(killed_at(0, engine).stdout)
+
+
+@pytest.mark.parametrize("block", range(10 if SOAK else 1))
 def test_killed_at_any_statement_it_goes_on_and_nothing_is_skipped_or_done_twice(
-    taken: Engine, another: Callable[[], Any], tied: Callable[[], Any]
+    taken: Engine, another: Callable[[], Any], statements: int, block: int
 ) -> None:
     bare = digests(taken)
     for step in REVERTIBLE:
         steps.apply(taken, IMPORTER, step)
     wanted = canonical.state(taken)
-    statements = 1500
-    instants = random.Random(3)
-    if SOAK:
-        with another() as engine:
-            statements = int(killed_at(0, engine).stdout)
-    for _ in range(100 if SOAK else 1):
+    instants = random.Random(3 + block)
+    for turn in range(10 if SOAK else 1):
         instant = instants.randrange(2, statements)
         with another() as engine:
             ended = killed_at(instant, engine).returncode
             assert ended in {-signal.SIGKILL, 0}, instant
             stands = {row["number"]: row["state"] for row in steps.listing(engine)}
-            if "reverting" in stands.values() or "reverted" in stands.values():
+            if turn % 2 and {"reverting", "reverted"} & set(stands.values()):
                 go_down(engine, bare)
             for step in REVERTIBLE:
                 steps.apply(engine, IMPORTER, step)

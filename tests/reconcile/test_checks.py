@@ -519,8 +519,8 @@ PLANTED: dict[str, tuple[str, list[str], int | None]] = {
         "link_used_after_end",
         [
             (
-                "INSERT INTO shared_links (first_id, name, site_id, order_id, first_on, last_on, actions, token_hash, expires_at, made_at, made_by) "
-                f"SELECT new_id(), 'Ravi', s.id, {AN_ORDER}, '2026-01-01', '2026-01-01', '{{}}', 'x', '2026-01-02', '2026-01-01', 'Asha' FROM sites s LIMIT 1"
+                "INSERT INTO shared_links (id, first_id, name, site_id, order_id, first_on, last_on, actions, token_hash, expires_at, made_at, made_by) "
+                f"SELECT l.id, l.id, 'Ravi', s.id, {AN_ORDER}, '2026-01-01', '2026-01-01', '{{}}', 'x', '2026-01-02', '2026-01-01', 'Asha' FROM sites s, (SELECT new_id() AS id OFFSET 0) l LIMIT 1"
             ),
             "INSERT INTO link_uses (link_id, device_hash, access_hash, access_ends_at, opened_at, last_opened_at) SELECT id, 'x', 'x', '2026-01-02', '2026-01-01', '2026-01-03' FROM shared_links",
         ],

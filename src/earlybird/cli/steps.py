@@ -23,6 +23,7 @@ from earlybird.cli.terminal import (
 )
 from earlybird.kernel.money import Money
 from earlybird.migrations import service as steps
+from earlybird.migrations.errors import NothingToRevert, StepNotApplied
 from earlybird.migrations.states import Wish
 
 app = typer.Typer(help="Reversible data steps: list, plan, apply, verify, revert.", no_args_is_help=True)
@@ -170,6 +171,9 @@ def plan(
     first: From = None,
     last: To = None,
     every: All = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    reason: Reason = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -182,6 +186,7 @@ def plan(
 
     Example: earlybird steps plan 20
     """
+    del dry_run, yes, reason  # a plan is a dry run and asks nothing; every verb takes the same words
     wanted = sorted(_wanted(names, first, last, every), key=lambda step: step.number)
     with database(data_dir) as engine, bar() as progress:
         if len(wanted) == 1:
@@ -203,6 +208,7 @@ def plan(
             out.print(f"  {len(planned.unclear)} could not be decided:")
             for row in planned.unclear[:5]:
                 out.print(f"    {row['id']}: {row['what']} ({len(row['candidates'] or [])} candidates)")
+        _locks(planned.locks)
         for note in planned.notes:
             out.print("  " + ", ".join(f"{name} {said}" for name, said in note.items() if said))
         for lock in planned.unannounced:
@@ -231,16 +237,16 @@ def apply(
 
     Example: earlybird steps apply 19 20
     """
-    del yes, reason  # applying asks nothing; both are taken so that every verb takes the same words
     if dry_run:
-        plan(names, first, last, every, data_dir, as_json)
+        plan(names, first, last, every, data_dir=data_dir, as_json=as_json)
         return
+    del yes  # applying asks nothing; it is taken so that every verb takes the same words
     wanted = sorted(_wanted(names, first, last, every), key=lambda step: step.number)
     found = {}
     with database(data_dir) as engine, bar() as progress:
         require_backup(engine, f"steps apply {_named(wanted)}", without=without_backup)
         for step in wanted:
-            found[step.name] = steps.apply(engine, context("step"), step, progress)
+            found[step.name] = steps.apply(engine, context("step"), step, progress, reason=reason)
     if as_json:
         answer(found)
     else:
@@ -253,6 +259,9 @@ def verify(
     first: From = None,
     last: To = None,
     every: All = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    reason: Reason = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -262,13 +271,17 @@ def verify(
 
     Example: earlybird steps verify
     """
+    del dry_run, yes, reason  # nothing is changed and nothing asked; every verb takes the same words
     with database(data_dir) as engine:
         found = {step.name: steps.verify(engine, step) for step in _wanted(names, first, last, every)}
+        stands = {row["name"]: row for row in steps.listing(engine)}
     if as_json:
         answer({name: {"wrong": len(wrong), "first": wrong[:20]} for name, wrong in found.items()})
     else:
         for name, wrong in found.items():
-            out.print(f"[{'red' if wrong else 'green'}]{'✗' if wrong else '✓'}[/] {name}: {len(wrong)} wrong")
+            mark = "[red]✗[/]" if wrong else "[green]✓[/]"
+            count = f"{len(wrong):,}{' or more' if len(wrong) >= steps.MOST_WRONG else ''}"
+            out.print(f"{mark} {name}, {_state(stands[name])}: {count} wrong")
             for row in wrong[:5]:
                 where = f" ({row['table_name']}.{row['column_name']})" if row.get("table_name") else ""
                 out.print(f"    {row['id']}: {row['what']}{where}")
@@ -307,13 +320,14 @@ def revert(
     wanted = sorted(_wanted(names, first, last, every), key=lambda step: -step.number)
     typed = set(confirm or ())
     with database(data_dir) as engine:
-        if dry_run:
+        wanted = _standing(engine, wanted, is_named=bool(names))
+        if not wanted:
+            console.print("Nothing to revert: none of these steps stands.")
+            found = []
+        elif dry_run:
             with bar() as progress:
                 found = steps.plan_revert(engine, context("step"), wanted, progress)
         else:
-            if not names:
-                stands = {row["number"] for row in steps.listing(engine) if row["state"] not in ("pending", "reverted")}
-                wanted = [step for step in wanted if step.number in stands and not step.is_structural]
             _ask_first(wanted, typed, reason, yes=yes)
             require_backup(engine, f"steps revert {_named(wanted)}", without=without_backup)
             with bar() as progress:
@@ -331,7 +345,8 @@ def revert(
     if as_json:
         answer({reverted.step.name: reverted.told() for reverted in found})
         return
-    _counts({reverted.step.name: reverted.rows for reverted in found}, "would put back" if dry_run else "put back")
+    if found:
+        _counts({reverted.step.name: reverted.rows for reverted in found}, "would put back" if dry_run else "put back")
     for reverted in found:
         out.print(f"[yellow]![/] {reverted.step.name}: {reverted.step.warning}")
         _money(reverted.stakes)
@@ -340,8 +355,35 @@ def revert(
             out.print(f"    {kind} stand: {told}")
 
 
+def _locks(locks: list[dict[str, Any]]) -> None:
+    """Show the locks by which others may wait, each with the longest time a batch held it; reading is not told."""
+    strongest = {lock["table"]: lock for lock in sorted(locks, key=lambda lock: steps.STRENGTH.index(lock["mode"]))}
+    of_rows = [lock for lock in strongest.values() if lock["mode"] == steps.ROW_LOCK]
+    told = [
+        f"{lock['mode']} on {lock['table']} for {lock['held_ms']:.0f} ms"
+        for lock in strongest.values()
+        if steps.STRENGTH.index(lock["mode"]) > steps.STRENGTH.index(steps.ROW_LOCK)
+    ]
+    if of_rows:
+        longest = max(lock["held_ms"] for lock in of_rows)
+        told.append(f"rows of {', '.join(lock['table'] for lock in of_rows)} for {longest:.0f} ms")
+    if told:
+        out.print(f"  locks: {'; '.join(told)}", highlight=False)
+
+
 def _named(wanted: list[steps.Step]) -> str:
     return " ".join(str(step.number) for step in wanted)
+
+
+def _standing(engine: Any, wanted: list[steps.Step], *, is_named: bool) -> list[steps.Step]:
+    """Pass over steps that changed nothing; one that is named is refused, before any other is reverted."""
+    stands = {row["number"] for row in steps.listing(engine) if row["state"] not in ("pending", "reverted")}
+    for step in wanted if is_named else ():
+        if step.is_structural:
+            raise NothingToRevert(step=step.name)
+        if step.number not in stands:
+            raise StepNotApplied(step=step.name)
+    return [step for step in wanted if step.number in stands and not step.is_structural]
 
 
 def _ask_first(wanted: list[steps.Step], typed: set[str], reason: str | None, *, yes: bool) -> None:

@@ -46,7 +46,7 @@ class Piece:
 
 
 class Cutter:
-    """Hands out the units of a phase in their order, as many at once as take their time; threads may share it."""
+    """Hands out the units of a phase in their order, as many at once as fit a batch's time; threads may share it."""
 
     def __init__(
         self,

@@ -38,11 +38,11 @@ class StepBusy(Unavailable):
 
 
 class NameNotTyped(Invalid):
-    """Reverting this step opens a hole: type its name and give the reason."""
+    """Reverting this step opens a hole: type its name (--confirm NAME) and give the reason (--reason)."""
 
 
 class ReasonMissing(Invalid):
-    """Reverting this step opens a hole: give the reason."""
+    """Reverting this step opens a hole: give the reason (--reason)."""
 
 
 class StepNotRunning(Conflict):

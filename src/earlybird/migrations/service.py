@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, fields
 from datetime import timedelta
 from functools import partial
@@ -49,6 +50,9 @@ WAIT_FOR_ROWS, WAIT_FOR_TABLES = "2s", "80ms"
 """How long a batch waits for a row, or for a lock that would make others queue behind it."""
 
 LONGEST_STATEMENT = "15min"
+
+MOST_WRONG = images.MOST
+"""How many rows a verification lists at most: so many mean so many or more."""
 
 TRIES = 40
 """How often a batch is begun again that waited in vain."""
@@ -177,6 +181,11 @@ def _prepare(session: Session, step: Step) -> None:
         session.execute(text("SELECT set_config(:name, :value, true)"), {"name": name, "value": value})
 
 
+def _alone(engine: Engine, progress: Progress | None) -> AbstractContextManager[None]:
+    """Hold what lets one step run at a time; tell whoever has to wait for another."""
+    return db.alone(engine, LOCK, lambda: progress("Waiting for another step to end", 0, 1, 0) if progress else None)
+
+
 def _add(total: dict[str, int], part: dict[str, int]) -> None:
     for table, count in part.items():
         total[table] = total.get(table, 0) + count
@@ -265,7 +274,7 @@ def plan(engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None)
     and each batch of the last phase is rolled back at once. A step that builds on
     an unapplied one plans what it could do today; `plan_all` plans them one upon the other.
     """
-    with db.alone(engine, LOCK):
+    with _alone(engine, progress):
         with db.rehearsal(engine) as session:
             phases = step.phases(session)
         tried = _Rehearsal(ctx, step, progress)
@@ -292,7 +301,7 @@ def plan_all(engine: Engine, ctx: Ctx, steps: Sequence[Step], progress: Progress
     It holds the rows it would change until it is over; for a quiet hour, or a rehearsal beside the live database.
     """
     found = []
-    with db.alone(engine, LOCK), db.rehearsal(engine) as session:
+    with _alone(engine, progress), db.rehearsal(engine) as session:
         for step in steps:
             phases = step.phases(session)
             tried = _Rehearsal(ctx, step, progress)
@@ -380,7 +389,10 @@ class _Run:
                 self.progress(self.step.title, self.done, max(self.count, self.done), sum(self.rows.values()))
 
     def side_by_side(self, work: Callable[[], bool]) -> None:
-        """Do the work again and again, some at once, until it returns False; what stops one stops the others."""
+        """Do the work again and again, some at once, until it returns False; what stops one stops the others.
+
+        Who interrupts the command interrupts the thread that waits here: it stops them too, after their present batch.
+        """
         stopped = threading.Event()
 
         def on() -> None:
@@ -392,8 +404,11 @@ class _Run:
                 raise
 
         with ThreadPoolExecutor(WORKERS) as pool:
-            for done in [pool.submit(on) for _ in range(WORKERS)]:
-                done.result()
+            try:
+                for done in [pool.submit(on) for _ in range(WORKERS)]:
+                    done.result()
+            finally:
+                stopped.set()
 
     def batch_by_batch(self, numbers: Sequence[int], work: Callable[[int], dict[str, int]]) -> None:
         """Do something to batches that touch different rows, some at once."""
@@ -447,7 +462,13 @@ class _Run:
 
 
 def apply(
-    engine: Engine, ctx: Ctx, step: Step, progress: Progress | None = None, *, batch_seconds: float = TARGET
+    engine: Engine,
+    ctx: Ctx,
+    step: Step,
+    progress: Progress | None = None,
+    *,
+    reason: str | None = None,
+    batch_seconds: float = TARGET,
 ) -> dict[str, int]:
     """Apply the step: one transaction a batch, safe to interrupt and to repeat; then verify it.
 
@@ -459,7 +480,7 @@ def apply(
     """
     run = _Run(engine, ctx, step, progress)
     run.batch_seconds = batch_seconds
-    with db.alone(engine, LOCK), Watch(engine, run.pace):
+    with _alone(engine, progress), Watch(engine, run.pace):
         with db.transaction(engine) as session:
             row = _row(session, step)
             run.was, run.step_id = StepState(row.state), row.id
@@ -473,7 +494,7 @@ def apply(
         try:
             _restore(run)
             _advance(run)
-            wrong = _finish(run)
+            wrong = _finish(run, reason)
         except errors.StepCancelled:
             _withdraw(run, "cancel", {"cancelled": True})
             raise
@@ -559,7 +580,7 @@ def _built(run: _Run, chunk: Any) -> dict[str, int]:
     return run.outside(lambda connection: build(connection, chunk))
 
 
-def _finish(run: _Run) -> list[dict[str, Any]]:
+def _finish(run: _Run, reason: str | None) -> list[dict[str, Any]]:
     """Verify, and where nothing is wrong keep the run as done; return what is wrong."""
     with db.transaction(run.engine) as session:
         db.analyze(session, *run.step.touches)
@@ -568,15 +589,16 @@ def _finish(run: _Run) -> list[dict[str, Any]]:
         if not wrong:
             audit.move(session, run.ctx, _row(session, run.step), MACHINE, "finish")
             audit.resolve_many(session, run.ctx, OPEN_HOLE, [run.step.name])
-            run.end(session, "apply", {"wrong": 0})
+            run.end(session, "apply", {"wrong": 0}, reason=reason)
     return wrong
 
 
 def _withdraw(run: _Run, verb: str, result: dict[str, Any]) -> None:
-    """Take back what this run changed, and let the step stand as before it."""
+    """Take back what this run changed, and let the step stand as before it; a revert that was half done is ended."""
     with db.transaction(run.engine) as session:
         db.run(session, "UPDATE steps SET wish = NULL WHERE id = :id", {"id": run.step_id})
-        groups = queries.batches(session, run.step_id, stands=True, run_id=run.run_id)
+        own = run.run_id if run.was is StepState.applied else None
+        groups = queries.batches(session, run.step_id, stands=True, run_id=own)
         if run.was is not StepState.applied:
             audit.move(session, run.ctx, _row(session, run.step), MACHINE, "begin_revert")
     _take_away(run, hooks=run.was is not StepState.applied)
@@ -715,7 +737,7 @@ def revert(
     check_revert(step, confirmed=confirmed, reason=reason)
     run = _Run(engine, ctx, step, progress)
     run.batch_seconds = batch_seconds
-    with db.alone(engine, LOCK), Watch(engine, run.pace):
+    with _alone(engine, progress), Watch(engine, run.pace):
         with db.transaction(engine) as session:
             row = _row(session, step)
             run.was, run.step_id = StepState(row.state), row.id
@@ -725,6 +747,8 @@ def revert(
             stakes = [asdict(stake) for stake in step.stakes(session)]
             run.run_id = _begin(session, ctx, row, "revert", was=str(run.was)).id
             audit.move(session, ctx, row, MACHINE, "begin_revert", reason=reason)
+            if step.opens_a_hole:
+                audit.report(session, ctx, OPEN_HOLE, step.name, step.opens_a_hole, facts={"reason": reason})
             groups = queries.batches(session, row.id, stands=True)
         run.count = sum(map(len, groups))
         _take_away(run, hooks=True)
@@ -733,8 +757,6 @@ def revert(
             _prepare(session, step)
             _switch_off(session, ctx, step)
             stands = _standing(total)
-            if step.opens_a_hole:
-                audit.report(session, ctx, OPEN_HOLE, step.name, step.opens_a_hole, facts={"reason": reason})
             audit.move(session, ctx, _row(session, step), MACHINE, "finish_revert", reason=reason)
             run.end(session, "revert", {"stands": stands, "stakes": stakes}, reason=reason)
     return Reverted(step, run.rows, stands, stakes, round(time.perf_counter() - run.began, 3))
@@ -767,7 +789,7 @@ def plan_revert(engine: Engine, ctx: Ctx, steps: Sequence[Step], progress: Progr
     Steps that changed nothing are passed over. Raises NothingToRevert for none but structural or unapplied steps.
     """
     found = []
-    with db.alone(engine, LOCK), db.rehearsal(engine) as session:
+    with _alone(engine, progress), db.rehearsal(engine) as session:
         for step in steps:
             row = _row(session, step)
             if step.is_structural or row.state in (StepState.pending, StepState.reverted):

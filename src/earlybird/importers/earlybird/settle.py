@@ -132,6 +132,7 @@ WHERE (legacy_bills.delivered_minor, legacy_bills.one_time_minor)
       IS DISTINCT FROM (excluded.delivered_minor, excluded.one_time_minor)
 """
 
+# Dated within the month it is about, which is how it is found again: a bill may run ahead of the day of change.
 RECOVERIES = """
 INSERT INTO adjustments (business_id, customer_id, kind, amount_minor, currency, effective_on, reason, state_at,
                          made_at)
@@ -140,7 +141,9 @@ SELECT CAST(:business_id AS uuid), b.customer_id, 'recovery', b.minor - coalesce
        :now, :now
 FROM (
     SELECT customer_id, month, delivered_minor - first_view_minor AS minor,
-           least(((month || '-01')::date + interval '1 month - 1 day')::date, CAST(:cutover_on AS date) - 1) AS last_on
+           greatest((month || '-01')::date,
+                    least(((month || '-01')::date + interval '1 month - 1 day')::date,
+                          CAST(:cutover_on AS date) - 1)) AS last_on
     FROM legacy_bills WHERE source = :source AND customer_id = ANY(CAST(:customers AS uuid[]))
 ) b
 LEFT JOIN (

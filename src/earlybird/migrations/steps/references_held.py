@@ -2,7 +2,7 @@
 
 Columns that name a row get a foreign key, first for new rows, then proven for all. The customer carried on lines,
 stops, words and charges is held by a trigger per statement: a foreign key costs the plan more and asks less, that the
-customer is there and not that it is the order's (docs/decisions/0028-what-holds-a-reference.md). Where the order is
+customer is there and not that it is the order's (docs/decisions/0027-what-holds-a-reference.md). Where the order is
 certain and nothing of it is charged, a wrong customer is set right; everything else is listed. The policy row
 `check_references` is switched on: nothing begins with a customer or product that is gone.
 """
