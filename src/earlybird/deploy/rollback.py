@@ -114,7 +114,6 @@ def _errors(engine: Engine, ctx: Ctx) -> set[tuple[str, str]]:
     """Return check and subject of every error-level answer of the moment."""
     with db.rehearsal(engine) as session:
         reconcile.snapshot(session)
-        db.whole_sets(session)
         answers = [answer for answer in reconcile.ask(session, ctx) if answer.is_error]
     return {(answer.check.name, row["subject"]) for answer in answers for row in answer.found}
 
