@@ -87,14 +87,12 @@ def run(
     with ExitStack() as stack:
         with report.phase("stop writers"):
             stack.enter_context(writing.stopped(engine, ctx, reason=reason, patience=patience))
-        with report.phase("look"):
-            before = _errors(engine, ctx)
         for step in down:
             with report.phase(f"revert {step.number} {step.name}") as phase:
                 back = steps.revert(engine, ctx, step, reason=reason, confirmed=step.name, batch_seconds=BATCH_SECONDS)
                 phase.result = {"rows": back.rows}
         with report.phase("verify") as phase:
-            _verify(engine, ctx, place, before, phase)
+            _verify(engine, ctx, place, phase)
         if report.wrong:
             raise NotRecovered(first=report.wrong[0])
         with report.phase("start writers"):
@@ -110,15 +108,23 @@ def wanted(engine: Engine, to: str) -> list[steps.Step]:
     return [step for step in steps.between(steps.STEPS[-1], last) if step.number in standing and not step.is_structural]
 
 
-def _errors(engine: Engine, ctx: Ctx) -> set[tuple[str, str]]:
-    """Return check and subject of every error-level answer of the moment."""
+KNOWN = "SELECT check_name, subject FROM findings WHERE state IN ('open', 'accepted')"
+
+
+def _news(engine: Engine, ctx: Ctx) -> int:
+    """Return how many answers of error level no run of the checks has found yet."""
     with db.rehearsal(engine) as session:
         reconcile.snapshot(session)
-        answers = [answer for answer in reconcile.ask(session, ctx) if answer.is_error]
-    return {(answer.check.name, row["subject"]) for answer in answers for row in answer.found}
+        found = {
+            (answer.check.name, row["subject"])
+            for answer in reconcile.ask(session, ctx)
+            if answer.is_error
+            for row in answer.found
+        }
+        return len(found - {(row["check_name"], row["subject"]) for row in db.rows(session, KNOWN)})
 
 
-def _verify(engine: Engine, ctx: Ctx, place: Place, before: set[tuple[str, str]], phase: Phase) -> None:
+def _verify(engine: Engine, ctx: Ctx, place: Place, phase: Phase) -> None:
     """Ask the ledger, the audit and the steps that still stand; what reconcile newly finds is told, not wrong.
 
     A step taken back opens what it had closed: that is what it was for, and its findings say so.
@@ -133,5 +139,4 @@ def _verify(engine: Engine, ctx: Ctx, place: Place, before: set[tuple[str, str]]
     for step in steps.STEPS:
         if step.number in standing and (wrong := steps.verify(engine, step)):
             phase.wrong.append(f"Step {step.number} {step.name}: {len(wrong)} rows do not verify.")
-    new = _errors(engine, ctx) - before
-    phase.result = {"opened": len(new), "steps_verified": sorted(standing)}
+    phase.result = {"newly_found": _news(engine, ctx), "steps_verified": sorted(standing)}
