@@ -51,7 +51,8 @@ def family(postmaster: int) -> list[int]:
 
 
 @pytest.mark.soak
-def test_killed_servers_start_again_and_the_steps_go_on(own: Embedded, tmp_path: Path) -> None:
+@pytest.mark.parametrize("block", range(10))
+def test_killed_servers_start_again_and_the_steps_go_on(own: Embedded, tmp_path: Path, block: int) -> None:
     with psycopg.connect(own.dsn("postgres"), autocommit=True) as connection:
         connection.execute("CREATE DATABASE untied TEMPLATE template0")
     engine = db.connect(own.url("untied"))
@@ -62,8 +63,8 @@ def test_killed_servers_start_again_and_the_steps_go_on(own: Embedded, tmp_path:
         steps.apply(engine, IMPORTER, step)
     wanted = canonical.state(engine)
     go_down(engine, bare)
-    instants = random.Random(5)
-    for turn in range(100):
+    instants = random.Random(50 + block)
+    for turn in range(10):
         killed(own, instants.randrange(50, 1700), whole=turn % 2 == 1)
         engine.dispose()
         while turn % 2 == 0 and not own.is_running():

@@ -29,6 +29,7 @@ TOUCHES = (
     "policies",
     "uncharged_lines",
     "charges",
+    "unbilled_charges",
     "invoices",
     "invoice_lines",
     "invoice_series",
