@@ -36,7 +36,8 @@ def test_each_step_goes_back_to_the_byte_and_comes_again_to_the_byte(taken: Engi
         back = take_back(taken, step)
         assert back.is_whole, (step.name, back.stands)
         assert unlike(before, digests(taken)) == [], step.name
-        steps.apply(taken, IMPORTER, step)
+        planned = steps.plan(taken, IMPORTER, step)
+        assert steps.apply(taken, IMPORTER, step) == planned.rows, step.name
         assert unlike(applied, digests(taken)) == [], step.name
 
 

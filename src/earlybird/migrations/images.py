@@ -411,7 +411,7 @@ def put_again(session: Session, step: Step, step_id: UUID, batch: int) -> dict[s
         {"ids": [key for one in kept for key in one.ids]},
     )
     fold_away(session, kept)
-    return made
+    return {table: count for table, count in made.items() if table not in step.passing}
 
 
 def _tighten(session: Session, step: Step, one: Kept) -> int:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from earlybird.infra.db import rows, run
 from earlybird.kernel.ctx import Ctx
 from earlybird.migrations.protocol import Batch as Batch  # noqa: PLC0414  steps name it from here
+from earlybird.migrations.protocol import Step
 from earlybird.territory import service as territory
 
 Key = str | Sequence[str]
@@ -262,6 +263,15 @@ def shape(session: Session, batch: Batch) -> Shape:
     """Say what the batch changes without what differs each time: keys and before-images, counts of what is made."""
     found = rows(session, SHAPE, {"step_id": batch.step_id, "number": batch.number})
     return {(row["table_name"], row["verb"]): (row["rows"], int(row["digest"] or 0)) for row in found}
+
+
+def counted(step: Step, shape: Shape) -> dict[str, int]:
+    """Return how many rows per table that is; work lists, whose rows come and go by themselves, are not told."""
+    found: dict[str, int] = {}
+    for (table, _), (count, _) in sorted(shape.items()):
+        if table not in step.passing:
+            found[table] = found.get(table, 0) + count
+    return found
 
 
 def added(one: Shape, other: Shape) -> Shape:

@@ -226,9 +226,11 @@ class _Rehearsal:
         _prepare(session, self.step)
         row = _row(session, self.step)
         batch = Batch(row.id, _begin(session, self.ctx, row, "plan").id, -piece.number)
-        _add(self.rows, self.step.apply(session, self.ctx, batch, piece.chunk))
+        built = self.step.apply(session, self.ctx, batch, piece.chunk)
         residue.seal(session, batch)
-        self.shape = residue.added(self.shape, residue.shape(session, batch))
+        shape = residue.shape(session, batch)
+        self.shape = residue.added(self.shape, shape)
+        _add(self.rows, residue.counted(self.step, shape) if self.step.build is None else built)
         self.notes += batch.notes
         self.held.note(session, began)
         self.took.append(took := time.perf_counter() - began)
@@ -561,19 +563,19 @@ def _one_piece(run: _Run, cutter: Cutter, place: int) -> bool:
     if piece is None:
         return False
 
-    def once(session: Session) -> tuple[dict[str, int], residue.Shape]:
+    def once(session: Session) -> residue.Shape:
         began = time.perf_counter()
         batch = Batch(run.step_id, run.run_id, piece.number, series(place))
-        part = run.step.apply(session, run.ctx, batch, piece.chunk)
+        run.step.apply(session, run.ctx, batch, piece.chunk)
         residue.seal(session, batch)
         shape = residue.shape(session, batch)
         cutter.took(piece, time.perf_counter() - began)
-        return part, shape
+        return shape
 
-    part, shape = run.batch(once)
+    shape = run.batch(once)
     with run._guard:  # noqa: SLF001
         run.shape = residue.added(run.shape, shape)
-    run.told(part, piece.count)
+    run.told(residue.counted(run.step, shape), piece.count)
     return True
 
 
