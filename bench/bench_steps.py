@@ -251,9 +251,9 @@ def _stands(engine: Engine, name: str) -> bool:
 def emergency(engine: Engine) -> bool:
     """Take every step back in an emergency; each phase timed."""
     began = time.perf_counter()
+    taken_over.forget(engine)
     for step in steps.STEPS:
         steps.apply(engine, CTX, step)
-    taken_over.forget(engine)
     print(f"all steps applied in {time.perf_counter() - began:.0f} s")
     with tempfile.TemporaryDirectory() as folder:
         keys = Keys.random()
