@@ -55,7 +55,7 @@ def send(fresh: Engine, ctx: Ctx) -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The real data that nobody here wrote; it stands beside the project, not in it."""
-    places = [os.environ.get("EARLYBIRD_SHARED"), Path(__file__).parents[4] / "shared", "/work/shared"]
+    places = [os.environ.get("EARLYBIRD_SHARED"), Path(__file__).parents[4] / "shared"]
     for place in places:
         if place and (Path(place) / "data" / "olist").is_dir():
             return Path(place) / "data"
