@@ -7,6 +7,7 @@ defaults. How a step is written: docs/howto/reversible-steps.md.
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -41,6 +42,8 @@ class Batch:
     number: int
     order: Iterator[int] = field(default_factory=itertools.count, compare=False)
     """Numbers what the batch keeps, in the order in which it happened; see `series`."""
+    built: Counter[str] = field(default_factory=Counter, compare=False)
+    """What a plan builds that is no row, and leaves no residue: how many per table."""
     notes: list[dict[str, Any]] = field(default_factory=list, compare=False)
     """What a plan tells beside rows: how big an index gets, whom building it would wait for."""
 
@@ -85,8 +88,8 @@ class Step:
     phases: Callable[[Session], list[list[Any]]]
     """Cut the work into chunks, small ones where they can be joined: those of a phase may run at once, phases come one
     by one."""
-    apply: Callable[[Session, Ctx, Batch, Any], dict[str, int]]
-    """Do one chunk and keep its residue; make only what is not there; return rows per table; never commit."""
+    apply: Callable[[Session, Ctx, Batch, Any], None]
+    """Do one chunk and keep its residue; make only what is not there; never commit."""
     verify: Callable[[Session], list[dict[str, Any]]]
     """List what is wrong (`id`, `what`), by another way of asking."""
     kind: Kind = Kind.ties

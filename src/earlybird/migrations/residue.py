@@ -42,9 +42,9 @@ def inserted(
     changed: str,
     key: Key = "id",
     facts: Mapping[str, Any] | None = None,
-) -> int:
+) -> None:
     """Keep which rows the batch inserts; `changed` is a table (or sub-select with an alias) that holds their keys."""
-    return _keep(session, batch, table_name, "insert", changed, key, "NULL", facts)
+    _keep(session, batch, table_name, "insert", changed, key, "NULL", facts)
 
 
 def updated(
@@ -54,9 +54,9 @@ def updated(
     changed: str,
     key: Key = "id",
     facts: Mapping[str, Any] | None = None,
-) -> int:
+) -> None:
     """Keep rows before they are updated; `changed` has the key and a jsonb column `before` of the columns to change."""
-    return _keep(session, batch, table_name, "update", changed, key, _images(key), facts)
+    _keep(session, batch, table_name, "update", changed, key, _images(key), facts)
 
 
 def deleted(
@@ -66,20 +66,20 @@ def deleted(
     changed: str,
     key: Key = "id",
     facts: Mapping[str, Any] | None = None,
-) -> int:
+) -> None:
     """Keep whole rows before they are deleted; `changed` has the key and a jsonb column `before` of the whole row."""
-    return _keep(session, batch, table_name, "delete", changed, key, _images(key), facts)
+    _keep(session, batch, table_name, "delete", changed, key, _images(key), facts)
 
 
 def _images(key: Key) -> str:
     return f"to_jsonb(array_agg(before ORDER BY {key if isinstance(key, str) else ', '.join(key)}))"
 
 
-def columns(session: Session, batch: Batch, table_name: str, names: Sequence[str], changed: str) -> int:
+def columns(session: Session, batch: Batch, table_name: str, names: Sequence[str], changed: str) -> None:
     """Keep these columns of the rows whose `id` is in `changed`, before they are updated."""
     image = ", ".join(f"'{name}', t.{name}" for name in names)
     chosen = f"(SELECT t.id, jsonb_build_object({image}) AS before FROM {table_name} t WHERE t.id IN ({changed})) c"
-    return updated(session, batch, table_name, chosen)
+    updated(session, batch, table_name, chosen)
 
 
 def _keep(
@@ -91,13 +91,13 @@ def _keep(
     key: Key,
     before: str,
     facts: Mapping[str, Any] | None,
-) -> int:
+) -> None:
     if isinstance(key, str):
         ids, keys = f"array_agg({key} ORDER BY {key})", "NULL"
     else:
         pairs = ", ".join(f"'{name}', {name}" for name in key)
         ids, keys = "NULL", f"jsonb_agg(jsonb_build_object({pairs}) ORDER BY {', '.join(key)})"
-    return run(
+    run(
         session,
         KEEP.format(ids=ids, keys=keys, before=before, changed=changed),
         {
@@ -112,9 +112,9 @@ def _keep(
     )
 
 
-def states(session: Session, batch: Batch, table_name: str, ids: Sequence[Any]) -> int:
+def states(session: Session, batch: Batch, table_name: str, ids: Sequence[Any]) -> None:
     """Keep the states of these rows before they are moved."""
-    return updated(
+    updated(
         session,
         batch,
         table_name,
@@ -124,11 +124,11 @@ def states(session: Session, batch: Batch, table_name: str, ids: Sequence[Any]) 
     )
 
 
-def policy(session: Session, ctx: Ctx, batch: Batch, name: str, *, value: Any) -> int:
-    """Switch a rule of the house and keep how it stood; return 1, or 0 where it stands so already."""
+def policy(session: Session, ctx: Ctx, batch: Batch, name: str, *, value: Any) -> None:
+    """Switch a rule of the house, unless it stands so already, and keep how it stood."""
     stands = rows(session, "SELECT value FROM policies WHERE name = :name FOR UPDATE", {"name": name})
     if stands and stands[0]["value"] == value:
-        return 0
+        return
     named = {"name": name}
     if stands:
         chosen = (
@@ -139,7 +139,6 @@ def policy(session: Session, ctx: Ctx, batch: Batch, name: str, *, value: Any) -
     else:
         inserted(session, batch, "policies", "(SELECT CAST(:name AS text) AS name) p", ("name",), named)
     territory.set_policy(session, ctx, name, value=value)
-    return 1
 
 
 @contextmanager

@@ -216,7 +216,7 @@ class _Rehearsal:
         self.ctx, self.step, self.progress = ctx, step, progress
         self.rows: dict[str, int] = {}
         self.held, self.shape = Held(), residue.Shape()
-        self.done, self.count, self.longest, self.lost = 0, 0, 0.0, 0
+        self.done, self.count, self.lost = 0, 0, 0
         self.took: list[float] = []
         self.notes: list[dict[str, Any]] = []
 
@@ -226,11 +226,12 @@ class _Rehearsal:
         _prepare(session, self.step)
         row = _row(session, self.step)
         batch = Batch(row.id, _begin(session, self.ctx, row, "plan").id, -piece.number)
-        built = self.step.apply(session, self.ctx, batch, piece.chunk)
+        self.step.apply(session, self.ctx, batch, piece.chunk)
         residue.seal(session, batch)
         shape = residue.shape(session, batch)
         self.shape = residue.added(self.shape, shape)
-        _add(self.rows, residue.counted(self.step, shape) if self.step.build is None else built)
+        _add(self.rows, residue.counted(self.step, shape))
+        _add(self.rows, batch.built)
         self.notes += batch.notes
         self.held.note(session, began)
         self.took.append(took := time.perf_counter() - began)

@@ -49,11 +49,11 @@ def phases(session: Session) -> list[list[str]]:
     return [["hold"], ["switch"], ["prove"]]
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: str) -> dict[str, int]:
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: str) -> None:
     """Do one of the three; only the policy is a row."""
     if chunk == "switch":
-        switched = residue.policy(session, ctx, batch, "check_dates", value=True)
-        return {"policies": switched} if switched else {}
+        residue.policy(session, ctx, batch, "check_dates", value=True)
+        return
     is_proven = holding.constraints(session, "delivery_events").get(CONSTRAINT)
     if chunk == "hold" and is_proven is None:
         holding.settle(session)
@@ -61,7 +61,6 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: str) -> dict[str, int
     if chunk == "prove" and not value(session, BREAKS) and is_proven is False:
         holding.settle(session)
         run(session, PROVE)
-    return {}
 
 
 def revert(session: Session, ctx: Ctx) -> dict[str, int]:

@@ -213,20 +213,23 @@ def join(chunks: Sequence[tuple[str, list[UUID | None]]]) -> tuple[str, list[UUI
     return chunks[0][0], [customer for _, customers in chunks for customer in customers]
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, list[UUID | None]]) -> dict[str, int]:
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, list[UUID | None]]) -> None:
     """Attach what is provable of these customers' rows; what is attached already stays as it is."""
     phase, customers = chunk
     facts = {"customers": customers, "nobody": None in customers, "now": ctx.now, "source": SOURCE}
-    return _link(session, batch, facts) if phase == "link" else _attach(session, batch, facts)
+    if phase == "link":
+        _link(session, batch, facts)
+    else:
+        _attach(session, batch, facts)
 
 
-def _link(session: Session, batch: Batch, facts: dict[str, Any]) -> dict[str, int]:
+def _link(session: Session, batch: Batch, facts: dict[str, Any]) -> None:
     run(session, JUDGED, facts)
     residue.updated(session, batch, "legacy_deliveries", f"({CHANGED}) c")
-    return {"legacy_deliveries": run(session, LINK, facts)}
+    run(session, LINK, facts)
 
 
-def _attach(session: Session, batch: Batch, facts: dict[str, Any]) -> dict[str, int]:
+def _attach(session: Session, batch: Batch, facts: dict[str, Any]) -> None:
     run(session, STOPS, facts)
     analyze(session, "made_stop")
     run(session, SHARES, facts)
@@ -237,12 +240,10 @@ def _attach(session: Session, batch: Batch, facts: dict[str, Any]) -> dict[str, 
     residue.inserted(session, batch, "delivery_lines", "made_line")
     residue.inserted(session, batch, "delivery_events", stops, "event_id")
     residue.inserted(session, batch, "delivery_event_lines", "made_line WHERE delivered > 0", "event_line_id")
-    return {
-        "deliveries": run(session, KEEP_STOPS, facts),
-        "delivery_lines": run(session, KEEP_LINES),
-        "delivery_events": run(session, KEEP_EVENTS, facts),
-        "delivery_event_lines": run(session, KEEP_EVENT_LINES),
-    }
+    run(session, KEEP_STOPS, facts)
+    run(session, KEEP_LINES)
+    run(session, KEEP_EVENTS, facts)
+    run(session, KEEP_EVENT_LINES)
 
 
 STAKES = f"""

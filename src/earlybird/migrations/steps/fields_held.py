@@ -45,17 +45,17 @@ def phases(session: Session) -> list[list[tuple[str, str]]]:
     ]
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, str]) -> dict[str, int]:
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, str]) -> None:
     """Do one of the three; what is held already as well as it can be stays."""
     kind, table = chunk
     if kind == SWITCH:
-        return {"policies": residue.policy(session, ctx, batch, fields.POLICY, value=True)}
+        residue.policy(session, ctx, batch, fields.POLICY, value=True)
+        return
     own = [held for held in HELD if held.table == table]
     if kind == HOLD:
         _hold(session, table, own)
     else:
         _prove(session, own)
-    return {}
 
 
 def _hold(session: Session, table: str, own: Sequence[Held]) -> None:

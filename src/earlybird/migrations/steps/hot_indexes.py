@@ -120,7 +120,7 @@ def _is_right(row: dict[str, Any]) -> bool:
     return bool(row["is_whole"] and row["definition"] == definition(BY_NAME[row["name"]]))
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: str) -> dict[str, int]:
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: str) -> None:
     """Plan one index: build it on a copy of its table; note the time, the size, and whom it would wait for."""
     del ctx
     index = BY_NAME[chunk]
@@ -138,7 +138,7 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: str) -> dict[str, int
             "waits_for": [{name: str(said) for name, said in row.items()} for row in older],
         }
     )
-    return {index.table: 1}
+    batch.built[index.table] += 1
 
 
 def build(connection: Connection, chunk: str) -> dict[str, int]:

@@ -79,7 +79,7 @@ def phases(session: Session) -> list[list[None]]:
     return [[None]]
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, int]:
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> None:
     """Link proven logins, make the missing ones; what is linked already stays as it is."""
     del chunk
     facts = {"now": ctx.now}
@@ -91,7 +91,7 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, in
         "(SELECT u.id, jsonb_build_object('customer_id', u.customer_id) AS before FROM users u JOIN login_link l "
         "ON l.is_own AND u.id = l.user_id AND u.customer_id IS DISTINCT FROM l.customer_id) u",
     )
-    linked = run(session, OWN)
+    run(session, OWN)
     run(session, MADE_MEMBERS)
     run(session, MADE_LOGINS)
     residue.inserted(session, batch, "users", "made_login")
@@ -101,10 +101,8 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, in
         "memberships",
         "(SELECT id FROM made_member UNION ALL SELECT membership_id FROM made_login) m",
     )
-    return {
-        "users": linked + run(session, LOGINS, facts),
-        "memberships": run(session, MEMBERS, facts),
-    }
+    run(session, LOGINS, facts)
+    run(session, MEMBERS, facts)
 
 
 STAKES = """

@@ -91,24 +91,22 @@ def join(chunks: Sequence[list[Part]]) -> list[Part]:
     return joined
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[Part]) -> dict[str, int]:
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[Part]) -> None:
     """Keep each legacy id and hex id beside the new id, and give orders without a code their code."""
     del ctx
-    made: dict[str, int] = {}
     for table, source, first, beyond in chunk:
         facts: dict[str, Any] = {"first": first, "beyond": beyond}
         if table == CODES:
             chosen = f"(SELECT id, jsonb_build_object('code', code) AS before FROM {WITHOUT_CODE}) o"
             residue.updated(session, batch, "orders", chosen, facts=facts)
             coded = f"(SELECT id FROM {WITHOUT_CODE})"
-            made["orders"] = run(session, f"UPDATE orders SET code = short_code('EB', id) WHERE id IN {coded}", facts)
+            run(session, f"UPDATE orders SET code = short_code('EB', id) WHERE id IN {coded}", facts)
             continue
         column, collection, entity = next(key[1:] for key in KEYS if key[0] == table)
         facts |= {"collection": collection, "source": source}
         words = {"table": table, "column": column, "entity": entity}
         residue.inserted(session, batch, table, NEW_KEYS.format(**words), ("source", "kind", "key"), facts)
-        made[table] = made.get(table, 0) + run(session, KEEP_KEYS.format(**words), facts)
-    return made
+        run(session, KEEP_KEYS.format(**words), facts)
 
 
 VERIFY = """

@@ -84,13 +84,18 @@ def join(chunks: Sequence[Chunk]) -> Chunk:
     return kind, [customer for _, group in chunks for customer in group]
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: Chunk) -> dict[str, int]:
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: Chunk) -> None:
     """Charge every delivered line once and settle the time before the day of change."""
     kind, told = chunk
     if kind == SWITCH:
-        return _switch(session, ctx, batch)
-    if kind == SETTLE:
-        return _settle(session, ctx, batch, [customer for customer in told if customer])
+        _switch(session, ctx, batch)
+    elif kind == SETTLE:
+        _settle(session, ctx, batch, [customer for customer in told if customer])
+    else:
+        _charge(session, ctx, batch, told)
+
+
+def _charge(session: Session, ctx: Ctx, batch: Batch, told: Sequence[UUID | None]) -> None:
     run(session, WAITING, {"first": told[0], "beyond": told[1]})
     waiting = [row["event_line_id"] for row in rows(session, "SELECT event_line_id FROM waiting")]
     residue.deleted(
@@ -102,21 +107,15 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: Chunk) -> dict[str, i
     )
     charges.charge_delivered(session, ctx, lines=waiting)
     made = "(SELECT c.id FROM charges c JOIN waiting w ON w.event_line_id = c.event_line_id) c"
-    return {"charges": residue_count(session, made, residue.inserted(session, batch, "charges", made))}
+    residue.inserted(session, batch, "charges", made)
 
 
-def residue_count(session: Session, chosen: str, kept: int) -> int:
-    """Return how many rows are in `chosen`, where any were kept."""
-    return int(value(session, f"SELECT count(*) FROM {chosen}")) if kept else 0
-
-
-def _switch(session: Session, ctx: Ctx, batch: Batch) -> dict[str, int]:
+def _switch(session: Session, ctx: Ctx, batch: Batch) -> None:
     was_off = value(session, "SELECT value = 'false' FROM policies WHERE name = :name", {"name": charges.POLICY})
-    made = {"policies": residue.policy(session, ctx, batch, charges.POLICY, value=True)}
+    residue.policy(session, ctx, batch, charges.POLICY, value=True)
     if was_off:
         with residue.watch(session, batch, inserts={"uncharged_lines": "true"}):
-            made["uncharged_lines"] = charges.sweep(session)
-    return made
+            charges.sweep(session)
 
 
 OF_THEM = "t.customer_id = ANY(CAST(:customers AS uuid[]))"
@@ -132,7 +131,7 @@ WRITTEN = {
 """The rows of these customers that settling may add."""
 
 
-def _settle(session: Session, ctx: Ctx, batch: Batch, customers: list[UUID]) -> dict[str, int]:
+def _settle(session: Session, ctx: Ctx, batch: Batch, customers: list[UUID]) -> None:
     settling = residue.watch(
         session,
         batch,
@@ -141,9 +140,8 @@ def _settle(session: Session, ctx: Ctx, batch: Batch, customers: list[UUID]) -> 
         facts={"customers": customers},
     )
     with settling:
-        made = settle.settle(session, ctx, masters.home(session), customers)
+        settle.settle(session, ctx, masters.home(session), customers)
         allocation.allocate_open(session, ctx, customers)
-    return made
 
 
 NUMBERS = """

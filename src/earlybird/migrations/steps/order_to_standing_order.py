@@ -137,18 +137,19 @@ def join(chunks: Sequence[list[UUID]]) -> list[UUID]:
     return [customer for chunk in chunks for customer in chunk]
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[UUID]) -> dict[str, int]:
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: list[UUID]) -> None:
     """Make the orders and lines of these customers' proven visits; what is there already stays as it is."""
     facts = {"customers": chunk, "now": ctx.now}
     run(session, DUE, facts)
     if not value(session, "SELECT count(*) FROM due_line"):
-        return {}
+        return
     analyze(session, "due_line")
     run(session, PRICE, facts)
     run(session, ORDERS, facts)
     residue.inserted(session, batch, "orders", "made_order")
     residue.inserted(session, batch, "order_lines", "due_line")
-    return {"orders": run(session, KEEP_ORDERS, facts), "order_lines": run(session, KEEP_LINES, facts)}
+    run(session, KEEP_ORDERS, facts)
+    run(session, KEEP_LINES, facts)
 
 
 STAKES = f"""

@@ -43,7 +43,7 @@ def phases(session: Session) -> list[list[None]]:
     return [[None]]
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, int]:
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> None:
     """Raise the lines that were delivered beyond their order, and hold new confirmations to the rule."""
     del chunk
     run(session, BEYOND)
@@ -54,8 +54,8 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, in
         "(SELECT l.id, jsonb_build_object('quantity', l.quantity, 'amount_minor', l.amount_minor) AS before "
         "FROM order_lines l JOIN beyond b ON b.id = l.id) l",
     )
-    switched = residue.policy(session, ctx, batch, "check_quantities", value=True)
-    return {"order_lines": run(session, RAISE), "policies": switched}
+    residue.policy(session, ctx, batch, "check_quantities", value=True)
+    run(session, RAISE)
 
 
 VERIFY = """

@@ -162,13 +162,15 @@ def phases(session: Session) -> list[list[tuple[str, str]]]:
     ]
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, str]) -> dict[str, int]:
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, str]) -> None:
     """Do one of the four; what is held and proven already stays."""
     kind, name = chunk
     if kind == SWITCH:
-        return {"policies": residue.policy(session, ctx, batch, policies.REFERENCES, value=True)}
+        residue.policy(session, ctx, batch, policies.REFERENCES, value=True)
+        return
     if kind == SET_RIGHT:
-        return {name: _set_right(session, batch, name)}
+        _set_right(session, batch, name)
+        return
     one = BY_NAME[name]
     if kind == HOLD:
         _hold(session, one)
@@ -176,7 +178,6 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: tuple[str, str]) -> d
         _prove(session, one)
     else:
         _vouch(session, one)
-    return {}
 
 
 def _hold(session: Session, one: Pointer | Carried) -> None:
@@ -221,12 +222,12 @@ def _words(one: Carried) -> dict[str, str]:
     return {"name": one.name, "table": one.table, "column": one.column, "target": one.target}
 
 
-def _set_right(session: Session, batch: Batch, table: str) -> int:
+def _set_right(session: Session, batch: Batch, table: str) -> None:
     """Give the rows of other customers their order's, where nothing of the order is charged."""
     if not run(session, ASTRAY.format(table=table, way=TO_ORDER[table])):
-        return 0
+        return
     residue.columns(session, batch, table, ("customer_id",), "SELECT id FROM astray")
-    return run(session, f"UPDATE {table} t SET customer_id = a.customer_id FROM astray a WHERE a.id = t.id")
+    run(session, f"UPDATE {table} t SET customer_id = a.customer_id FROM astray a WHERE a.id = t.id")
 
 
 def _prove(session: Session, one: Pointer) -> None:

@@ -50,8 +50,8 @@ def phases(session: Session) -> list[list[None]]:
     return [[None]]
 
 
-def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, int]:
-    """Make the table what the rules say, keeping the cells that change; return how many did."""
+def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> None:
+    """Make the table what the rules say, keeping the cells that change."""
     del chunk
     if value(session, "SELECT EXISTS (SELECT FROM grants)"):
         cells = rules.cells()
@@ -59,8 +59,7 @@ def apply(session: Session, ctx: Ctx, batch: Batch, chunk: None) -> dict[str, in
         residue.updated(session, batch, "grants", OTHER_SCOPE, KEY)
         residue.inserted(session, batch, "grants", MISSING, KEY)
         residue.deleted(session, batch, "grants", BEYOND, KEY)
-    changed = grants.seed(session, ctx)
-    return {"grants": changed} if changed else {}
+    grants.seed(session, ctx)
 
 
 def verify(session: Session) -> list[dict[str, Any]]:
